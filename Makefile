@@ -1,0 +1,68 @@
+# Each target sets itself up in .venv; the second call starts at once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+# On x86 Linux, pip's own torch is a CUDA build of several gigabytes. For the small CPU build:
+#   make run TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+TORCH_INDEX_URL ?=
+# Notebook numbers for `run` and `notebooks`, for example NB="00 01"; empty means all.
+NB ?=
+BIN := .venv/bin
+READY := .venv/.ready
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	@echo "setting up .venv: downloads about 1 GB, takes 2.5 GB of disk and 2 to 5 minutes"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv .venv
+	@$(if $(TORCH_INDEX_URL),$(PIP) torch --index-url $(TORCH_INDEX_URL))
+	@$(PIP) -e '.[all]'
+	@touch $@
+
+.PHONY: run
+run: $(READY)  ## run every notebook, then one model on every target (NB=01 for one)
+	@$(BIN)/mlref run $(NB)
+
+.PHONY: test
+test: check pytest nbval  ## everything that CI checks
+
+.PHONY: check
+check: $(READY)  ## lint, types, layers, generated files
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@PYTHONPATH=. $(BIN)/lint-imports --no-cache | tail -n 1
+	@$(BIN)/python tools/nb.py check
+
+.PHONY: pytest
+pytest: $(READY)  ## the tests of library, tools and targets
+	@$(BIN)/pytest -q
+
+.PHONY: nbval
+nbval: $(READY)  ## execute the notebooks again and compare every output
+	@cd notebooks && PYTHONHASHSEED=0 ../$(BIN)/pytest -q -c /dev/null --rootdir=. -p no:cacheprovider --nbval --nbval-cell-timeout=300 --nbval-kernel-startup-timeout=180 .
+
+.PHONY: notebooks
+notebooks: $(READY)  ## execute the notebooks whose source changed (FORCE=1 for all)
+	@$(BIN)/python tools/nb.py execute $(NB)
+
+.PHONY: lab
+lab: $(READY)  ## JupyterLab on notebook 00
+	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+
+.PHONY: bench
+bench: $(READY)  ## every benchmark, each printing one table
+	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+.PHONY: constraints
+constraints: $(READY)  ## write the versions that are installed now into constraints.txt
+	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable > constraints.txt
+	@touch $(READY)
+
+.PHONY: clean
+clean:  ## delete .venv, build and every cache in this folder
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,319 @@
+"""Packing, loading and using an artefact's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlref import errors
+from mlref.artifact.graph import Graph, open_graph
+from mlref.artifact.manifest import MANIFEST, Manifest, Output, canonical, sha256
+from mlref.runtime import clock, files
+from mlref.schema import OnUnknown, Rows, Schema
+
+__all__ = ["TOLERANCE", "Artifact", "Golden", "load", "pack"]
+
+TOLERANCE = 1e-5
+"""The largest absolute difference from a golden prediction that counts as the same answer."""
+
+MODEL, GOLDEN = "model.onnx", "golden.json"
+_LIBRARIES = ("numpy", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Rows and the predictions that belong to them.
+
+    Attributes:
+        instances: n rows, each a mapping of column name -> value (None is missing).
+        predictions: float array of shape (n, *output.shape).
+    """
+
+    instances: tuple[Mapping[str, Any], ...]
+    predictions: np.ndarray
+
+    @property
+    def columns(self) -> dict[str, list[Any]]:
+        """The rows turned into columns, as `Artifact.predict` and the wire take them."""
+        return {name: [row[name] for row in self.instances] for name in self.instances[0]}
+
+    def matched(self, predictions: np.ndarray, *, tolerance: float = TOLERANCE) -> int:
+        """How many rows of `predictions` (shape (n, ...)) lie within the tolerance."""
+        if np.shape(predictions) != self.predictions.shape:
+            return 0
+        difference = np.abs(np.asarray(predictions, dtype=float) - self.predictions)
+        return int((difference.reshape(len(difference), -1) <= tolerance).all(axis=1).sum())
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A verified artefact, ready to answer. Made by `load` or `pack`; safe to share by threads."""
+
+    folder: Path
+    manifest: Manifest
+    golden: Golden
+    digest: str
+    graph: Graph = field(repr=False)
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the whole folder, in bytes."""
+        return sum(path.stat().st_size for path in self.folder.iterdir())
+
+    @property
+    def inputs(self) -> Schema:
+        """The columns that the model takes."""
+        return self.manifest.inputs
+
+    def predict(self, rows: Rows, *, on_unknown: OnUnknown = "impute") -> np.ndarray:
+        """The model's answer for each row.
+
+        Args:
+            rows: column name -> n values each (mapping or DataFrame), raw: no preprocessing.
+            on_unknown: "impute" lets the graph handle an unknown category, "error" refuses it.
+
+        Returns:
+            float32 array of shape (n, *output.shape); n may be 0.
+
+        Raises:
+            InvalidInputError: the rows do not fit the schema; it lists every problem.
+        """
+        decoded = self.inputs.decode(rows, on_unknown=on_unknown, allow_empty=True)
+        return self.predict_arrays(decoded.arrays, decoded.n_rows)
+
+    def predict_arrays(self, arrays: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
+        """The same for rows that `Schema.decode` has checked already."""
+        if n_rows == 0:
+            return np.empty((0, *self.manifest.output.shape), dtype=np.float32)
+        return self.graph.run(arrays, n_rows)
+
+    def verify_golden(self) -> int:
+        """The number of golden rows, all answered within the tolerance by this machine.
+
+        Raises:
+            ArtifactParityError: the answers differ; the message says by how much.
+        """
+        _check_parity(self.predict(self.golden.columns), self.golden.predictions)
+        return len(self.golden.instances)
+
+
+def pack(
+    folder: str | os.PathLike[str],
+    *,
+    model: Any,
+    name: str,
+    version: str,
+    inputs: Schema,
+    golden: Rows,
+    expected: Any,
+    output: str | None = None,
+    created: datetime | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    training_data: Mapping[str, Any] | None = None,
+    libraries: Sequence[str] = (),
+    licence: str = "",
+    overwrite: bool = False,
+) -> Artifact:
+    """A new artefact folder around an ONNX graph.
+
+    Args:
+        folder: where; must not exist yet unless `overwrite`. Written whole or not at all.
+        model: the graph as bytes, as an onnx ModelProto, or the path of a file; weights inside.
+        name: name of the model.
+        version: version of the model, for instance "1.0.0".
+        inputs: the columns it takes; names and dtypes must be those of the graph.
+        golden: n >= 1 rows, among them, where they can occur, a missing value and an unknown
+            category.
+        expected: the original model's predictions for them, shape (n,) or (n, classes). Not the
+            graph's own: the comparison is the proof of the conversion.
+        output: which of the graph's outputs is the prediction; not needed when there is only one.
+        created: when (aware); default SOURCE_DATE_EPOCH, else now.
+        metrics: JSON values, for instance {"auc": {"2013-04": 0.66}}.
+        training_data: JSON values that identify the data.
+        libraries: distributions whose installed versions are worth recording.
+        licence: of the model.
+        overwrite: replace an artefact that is there already.
+
+    Returns:
+        The artefact, as `load` gives it.
+
+    Raises:
+        ArtifactSchemaError: the graph is not one, has other inputs than `inputs`, or tells paths.
+        ArtifactParityError: the graph does not give `expected` within `TOLERANCE`.
+        InvalidInputError: the golden rows do not fit `inputs`.
+        FileExistsError: the folder exists and `overwrite` is false, or it is no artefact.
+        FileWriteError: it could not be saved; nothing is left behind.
+    """
+    target = Path(folder)
+    _check_free(target, overwrite=overwrite)
+    data = _model_bytes(model)
+    graph = open_graph(data, inputs, output)
+    rows = _instances(inputs, golden)
+    answers = np.asarray(expected, dtype=np.float32)
+    given = {column: [row[column] for row in rows] for column in inputs.names}
+    decoded = inputs.decode(given)
+    _check_parity(graph.run(decoded.arrays, decoded.n_rows), answers)
+    golden_bytes = canonical({"instances": rows, "predictions": answers.astype(float).tolist()})
+    manifest = Manifest(
+        name=name,
+        version=version,
+        created=clock.created_at(created, clock.SystemClock()).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        inputs=inputs,
+        output=Output(graph.output, graph.output_dtype, graph.output_shape),
+        files={MODEL: sha256(data), GOLDEN: sha256(golden_bytes)},
+        metrics=metrics or {},
+        training_data=training_data or {},
+        libraries={lib: metadata.version(lib) for lib in sorted({*_LIBRARIES, *libraries})},
+        licence=licence,
+    )
+    contents = {MODEL: data, GOLDEN: golden_bytes, MANIFEST: manifest.to_bytes()}
+    _write_folder(target, contents)
+    return load(target)
+
+
+def load(folder: str | os.PathLike[str], *, digest: str | None = None) -> Artifact:
+    """The artefact in a folder, every byte of it verified.
+
+    Args:
+        folder: an artefact folder.
+        digest: the digest that it must have (`Artifact.digest`), when you know it.
+
+    Raises:
+        ArtifactMissingFileError: the folder, or a file that the manifest names, is absent.
+        ArtifactTamperedError: a file's bytes are not those that were packed.
+        ArtifactStrayFileError: there is a file that the manifest does not name.
+        ArtifactSchemaError: another format, or the graph's inputs are not the manifest's.
+    """
+    where = Path(folder)
+    data = _read(where, MANIFEST)
+    if digest is not None and sha256(data) != digest:
+        text = f"{MANIFEST} has digest {sha256(data)}, expected {digest}: this is another artefact"
+        raise errors.ArtifactTamperedError(text, file=MANIFEST)
+    manifest = Manifest.from_bytes(data)
+    missing = {MODEL, GOLDEN} - set(manifest.files)
+    if missing:
+        text = f"{MANIFEST} does not list {', '.join(sorted(missing))}"
+        raise errors.ArtifactSchemaError(text, file=MANIFEST)
+    for path in sorted(where.iterdir()):
+        if path.name != MANIFEST and path.name not in manifest.files:
+            text = f"{path.name} is not named in {MANIFEST}; remove it or get the artefact again"
+            raise errors.ArtifactStrayFileError(text, file=path.name)
+    contents = {name: _read(where, name) for name in manifest.files}
+    for name, expected in manifest.files.items():
+        if sha256(contents[name]) != expected:
+            text = (
+                f"{name} was changed after it was packed (SHA-256 differs); get the artefact again"
+            )
+            raise errors.ArtifactTamperedError(text, file=name)
+    golden = _golden(contents[GOLDEN], manifest)
+    graph = open_graph(contents[MODEL], manifest.inputs, manifest.output.name)
+    if (graph.output_dtype, graph.output_shape) != (manifest.output.dtype, manifest.output.shape):
+        given = f"{graph.output_dtype}{list(graph.output_shape)}"
+        text = f"{MODEL} gives {given}, not what {MANIFEST} says"
+        raise errors.ArtifactSchemaError(text, file=MODEL)
+    return Artifact(where, manifest, golden, sha256(data), graph)
+
+
+def _golden(data: bytes, manifest: Manifest) -> Golden:
+    try:
+        values = json.loads(data)
+        rows = tuple(values["instances"])
+        answers = np.asarray(values["predictions"], dtype=np.float32)
+        if not rows or answers.shape != (len(rows), *manifest.output.shape):
+            raise ValueError(f"{len(rows)} rows, predictions of shape {answers.shape}")
+    except (KeyError, TypeError, ValueError) as error:
+        text = f"{GOLDEN} does not hold golden rows: {error!r}"
+        raise errors.ArtifactSchemaError(text, file=GOLDEN) from error
+    return Golden(rows, answers)
+
+
+def _instances(inputs: Schema, rows: Rows) -> list[dict[str, Any]]:
+    """The rows as JSON values: float32 numbers by their shortest text, None where missing."""
+    decoded = inputs.decode(rows)
+    columns = {}
+    for column in inputs:
+        values = decoded.arrays[column.name]
+        if column.dtype == "float32":
+            values = np.array([_plain(v) for v in values.ravel()], dtype=object).reshape(
+                values.shape
+            )
+        listed = values.tolist()
+        if column.dtype == "string" and column.nullable:
+            listed = [value or None for value in listed]
+        columns[column.name] = listed
+    return [{n: columns[n][row] for n in inputs.names} for row in range(decoded.n_rows)]
+
+
+def _plain(value: np.float32) -> float | None:
+    return None if np.isnan(value) else float(str(value))
+
+
+def _check_parity(got: np.ndarray, expected: np.ndarray) -> None:
+    if got.shape != expected.shape:
+        text = f"{MODEL} gives predictions of shape {got.shape}, expected {expected.shape}"
+        raise errors.ArtifactParityError(text, file=MODEL)
+    difference = np.abs(got.astype(float) - expected.astype(float))
+    if not bool((difference <= TOLERANCE).all()):
+        worst = int(np.argmax(difference.reshape(len(difference), -1).max(axis=1)))
+        text = (
+            f"{MODEL} differs from the golden predictions by {np.max(difference):.2g} in row "
+            f"{worst}, allowed is {TOLERANCE:g}: the conversion is wrong, or the rows are others"
+        )
+        raise errors.ArtifactParityError(text, file=MODEL)
+
+
+def _model_bytes(model: Any) -> bytes:
+    if isinstance(model, bytes):
+        return model
+    if hasattr(model, "SerializeToString"):
+        return bytes(model.SerializeToString(deterministic=True))
+    return Path(model).read_bytes()
+
+
+def _read(folder: Path, name: str) -> bytes:
+    path = folder / name
+    if Path(name).name != name:
+        raise errors.ArtifactSchemaError(f"{MANIFEST} names a path, {name!r}", file=MANIFEST)
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        text = f"{name} is missing in {folder}; get the artefact again"
+        raise errors.ArtifactMissingFileError(text, file=name) from error
+
+
+def _check_free(target: Path, *, overwrite: bool) -> None:
+    if not target.exists():
+        return
+    if not overwrite:
+        raise FileExistsError(f"{target} exists; pass overwrite=True or choose another folder")
+    if not (target / MANIFEST).is_file():
+        raise FileExistsError(f"{target} exists and is no artefact; choose another folder")
+
+
+def _write_folder(target: Path, contents: Mapping[str, bytes]) -> None:
+    """All files or none: written beside the target, then moved into its place."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    fresh.mkdir()
+    try:
+        for name, data in contents.items():
+            files.write_bytes(fresh / name, data)
+        if target.exists():
+            old = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+            target.rename(old)
+            fresh.rename(target)
+            shutil.rmtree(old)
+        else:
+            fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

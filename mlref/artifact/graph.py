@@ -1,0 +1,129 @@
+"""An ONNX graph in ONNX Runtime, seen through a schema: columns in, one prediction out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlref import errors
+from mlref.schema import Schema
+
+__all__ = ["Graph", "open_graph"]
+
+_FILE = "model.onnx"
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(string)": "string",
+}
+_TELLTALE = re.compile(
+    rb"site-packages|dist-packages|(?:/home/|/Users/|/root/)[\w.-]+/[\w./-]+\.py"
+)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A loaded graph.
+
+    Attributes:
+        session: the onnxruntime.InferenceSession.
+        ranks: for each input whether the graph wants (n, 1) where the schema says a scalar.
+        output: the output that is the prediction.
+        output_dtype: its dtype in the graph.
+        output_shape: shape of one row's prediction, () or (classes,).
+    """
+
+    session: Any
+    ranks: Mapping[str, bool]
+    output: str
+    output_dtype: str
+    output_shape: tuple[int, ...]
+
+    def run(self, arrays: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
+        """float32 predictions of shape (n_rows, *output_shape) for decoded arrays."""
+        feed = {
+            name: arrays[name].reshape(n_rows, 1) if column else arrays[name]
+            for name, column in self.ranks.items()
+        }
+        (result,) = self.session.run([self.output], feed)
+        return np.asarray(result, dtype=np.float32).reshape((n_rows, *self.output_shape))
+
+
+def open_graph(data: bytes, inputs: Schema, output: str | None) -> Graph:
+    """The graph in `data`, checked against the schema.
+
+    Raises:
+        ArtifactSchemaError: not a graph that can run alone, other inputs than the schema has, no
+            such output, or text in it that tells a path of the machine it was made on.
+    """
+    import onnxruntime
+
+    found = _TELLTALE.search(data)
+    if found:
+        text = found.group().decode(errors="replace")
+        raise _mismatch(
+            f"tells a path of the machine it was made on ({text}); strip metadata_props"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            data, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime's own errors share no base class
+        raise _mismatch(f"is not a graph that ONNX Runtime can run: {error}") from error
+    name, dtype, shape = _output(session, output)
+    return Graph(session, _ranks(session, inputs), name, dtype, shape)
+
+
+def _ranks(session: Any, inputs: Schema) -> dict[str, bool]:
+    nodes = {node.name: node for node in session.get_inputs()}
+    if set(nodes) != set(inputs.names):
+        got, want = ", ".join(sorted(nodes)), ", ".join(sorted(inputs.names))
+        raise _mismatch(f"takes the inputs {got}; the schema has {want}")
+    ranks = {}
+    for column in inputs:
+        node = nodes[column.name]
+        dtype = _DTYPES.get(node.type, node.type)
+        tail = tuple(node.shape[1:])
+        as_column = column.shape == () and len(tail) == 1 and tail[0] in {1, None}
+        if dtype != column.dtype or not (as_column or _fits(tail, column.shape)):
+            want = f"{column.dtype} of shape (n, {', '.join(map(str, column.shape))})"
+            raise _mismatch(f"takes {column.name} as {dtype}{node.shape}; the schema says {want}")
+        ranks[column.name] = as_column
+    return ranks
+
+
+def _output(session: Any, wanted: str | None) -> tuple[str, str, tuple[int, ...]]:
+    nodes = {node.name: node for node in session.get_outputs()}
+    names = ", ".join(nodes)
+    if wanted is None and len(nodes) > 1:
+        raise _mismatch(f"has the outputs {names}; say which is the prediction: output=...")
+    name = next(iter(nodes)) if wanted is None else wanted
+    if name not in nodes:
+        raise _mismatch(f"has no output {name!r}; it has {names}")
+    node = nodes[name]
+    if node.type not in {"tensor(float)", "tensor(double)", "tensor(int64)"}:
+        hint = " (convert with zipmap=False)" if node.type.startswith("seq") else ""
+        raise _mismatch(f"gives {name} as {node.type}; it must be a numeric tensor{hint}")
+    tail = tuple(node.shape[1:])
+    if any(not isinstance(size, int) for size in tail):
+        raise _mismatch(f"gives {name} in shape {node.shape}; all but the first must be fixed")
+    return name, _DTYPES[node.type], () if tail in {(), (1,)} else tail
+
+
+def _fits(tail: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
+    return len(tail) == len(shape) and all(
+        not isinstance(a, int) or a == b for a, b in zip(tail, shape, strict=True)
+    )
+
+
+def _mismatch(text: str) -> errors.ArtifactSchemaError:
+    return errors.ArtifactSchemaError(f"{_FILE} {text}", file=_FILE)

@@ -1,0 +1,129 @@
+"""What an artefact says of itself, in one canonical form that shows any change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlref import errors
+from mlref.schema import Schema
+
+__all__ = ["FORMAT", "MANIFEST", "Manifest", "Output", "canonical", "sha256"]
+
+FORMAT = "mlref-artifact/1"
+"""The format of the manifest. A folder of another format is refused."""
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the model gives for a row: `name` in the graph, dtype, and shape () or (classes,)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artefact says of itself. `files` maps each other file to its SHA-256 (hex)."""
+
+    name: str
+    version: str
+    created: str
+    inputs: Schema
+    output: Output
+    files: Mapping[str, str]
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    training_data: Mapping[str, Any] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+
+    def to_bytes(self) -> bytes:
+        """The manifest as it stands in the file: canonical JSON with a digest over itself."""
+        values = self._values()
+        values["digest"] = sha256(canonical(values))
+        return canonical(values)
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "version": self.version,
+            "created": self.created,
+            "inputs": self.inputs.to_list(),
+            "outputs": [
+                {
+                    "name": self.output.name,
+                    "dtype": self.output.dtype,
+                    "shape": list(self.output.shape),
+                }
+            ],
+            "files": dict(self.files),
+            "metrics": dict(self.metrics),
+            "training_data": dict(self.training_data),
+            "libraries": dict(self.libraries),
+            "licence": self.licence,
+        }
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """The manifest that `to_bytes` wrote.
+
+        Raises:
+            ArtifactTamperedError: a byte differs from what was packed.
+            ArtifactSchemaError: it is of another format.
+        """
+        try:
+            values = json.loads(data)
+        except ValueError as error:
+            text = f"{MANIFEST} is not JSON ({error}); get the artefact again"
+            raise errors.ArtifactTamperedError(text, file=MANIFEST) from error
+        found = values.get("format") if isinstance(values, dict) else None
+        if found != FORMAT and not (isinstance(values, dict) and "digest" in values):
+            text = f"{MANIFEST} is no artefact's manifest: format must be {FORMAT!r}, got {found!r}"
+            raise errors.ArtifactSchemaError(text, file=MANIFEST)
+        digest = values.pop("digest", None)
+        whole = canonical({**values, "digest": digest})
+        if digest != sha256(canonical(values)) or whole != data:
+            text = f"{MANIFEST} was changed after it was packed; get the artefact again"
+            raise errors.ArtifactTamperedError(text, file=MANIFEST)
+        if found != FORMAT:
+            text = f"{MANIFEST} has format {found!r}, this mlref reads {FORMAT!r}; pack it again"
+            raise errors.ArtifactSchemaError(text, file=MANIFEST)
+        try:
+            return cls._from_values(values)
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"{MANIFEST} does not hold what {FORMAT} needs: {error!r}"
+            raise errors.ArtifactSchemaError(text, file=MANIFEST) from error
+
+    @classmethod
+    def _from_values(cls, values: Mapping[str, Any]) -> Manifest:
+        (output,) = values["outputs"]
+        return cls(
+            name=values["name"],
+            version=values["version"],
+            created=values["created"],
+            inputs=Schema.from_list(values["inputs"]),
+            output=Output(output["name"], output["dtype"], tuple(output["shape"])),
+            files=values["files"],
+            metrics=values["metrics"],
+            training_data=values["training_data"],
+            libraries=values["libraries"],
+            licence=values["licence"],
+        )
+
+
+def canonical(values: Any) -> bytes:
+    """JSON in one form: equal values give equal bytes."""
+    text = json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of some bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,176 @@
+"""`mlref ...`: the handbook on the command line. Thin: each command calls the library.
+
+What goes wrong on purpose (`MlrefError`) is told in a line or two, without a traceback, and the
+exit status is then 1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
+
+from mlref import __version__, resources
+from mlref.errors import MlrefError
+from mlref.runtime.clock import SystemClock
+from mlref.study.runner import DEFAULT_TIMEOUT_S
+
+__all__ = ["app", "main"]
+
+_INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+
+class _Group(TyperGroup):
+    """Commands whose own errors are told without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MlrefError as error:
+            line = Text.assemble(("error: ", "bold red"), (str(error), "red"))
+            Console(stderr=True).print(line, soft_wrap=True)
+            raise typer.Exit(1) from error
+
+
+class _PairsCommand(TyperCommand):
+    """A command whose -p takes two words, as papermill's does; `-p name=value` works, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        rest, joined = list(args), []
+        while rest:
+            word = rest.pop(0)
+            joined.append(word)
+            if word in {"-p", "--parameter"} and rest:
+                name = rest.pop(0)
+                pair = "=" not in name and rest
+                joined.append(f"{name}={rest.pop(0)}" if pair else name)
+        return super().parse_args(ctx, joined)
+
+
+app = typer.Typer(
+    cls=_Group,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="An executable handbook of machine-learning deployment.",
+    epilog="Begin with: mlref doctor, then mlref run 00",
+)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's callback
+    if value:
+        typer.echo(f"mlref {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,  # noqa: FBT002 - typer's flag
+) -> None:
+    """What stands before a command."""
+
+
+@app.command(cls=_PairsCommand, epilog="Example: mlref run 01 02 -p seed 3 --jobs 2")
+def run(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NB]...", help="Numbers or names (1, 01, 01_topic); none: all."),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set a notebook's parameter."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many run at a time.")] = 1,
+    out: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("build"),
+    timeout_s: Annotated[
+        float, typer.Option(min=1, help="Seconds that each notebook may take.")
+    ] = DEFAULT_TIMEOUT_S,
+    notebooks: Annotated[
+        Path | None, typer.Option(help="Another folder of notebooks NN_topic.ipynb.")
+    ] = None,
+) -> None:
+    """Run notebooks, show how far they are, check what they measured."""
+    from mlref.study import after, progress, report, runner, selection
+    from mlref.study.results import RunResult
+
+    chosen = selection.choose(names or [], resources.notebooks(notebooks))
+    given = selection.parse_parameters(_pair(text) for text in parameter or [])
+    console = Console()
+    started, began = SystemClock().now(), time.monotonic()
+    with progress.shown(console, total=len(chosen)) as watcher:
+        results = runner.run(
+            chosen, out=out, parameters=given, jobs=jobs, timeout_s=timeout_s, watcher=watcher
+        )
+    seconds = time.monotonic() - began
+    result = RunResult(started=started, seconds=seconds, out=out, notebooks=results)
+    if not result.interrupted:
+        steps = after.checks(everything=not names and notebooks is None)
+        result = after.followed_by(result, console, steps)
+    report.write(result)
+    report.print_failures(console, result)
+    report.print_summary(console, result)
+    if not result.passed:
+        raise typer.Exit(_INTERRUPTED if result.interrupted else 1)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """The name and the value of one -p."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"-p takes a name and a value, got only {text!r}")
+    return name, value
+
+
+@app.command(epilog="Example: mlref doctor --json")
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Show what is installed, what is missing, how to get it and what it unlocks."""
+    from mlref.study import doctor as examination
+
+    found = examination.examine()
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), indent=2))
+    else:
+        examination.render(Console(), found)
+    if not found.healthy:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: mlref serve build/models/flights --port 8000")
+def serve(
+    artifact: Annotated[Path, typer.Argument(help="The folder of a packed model.")],
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")
+    ] = 8000,
+) -> None:
+    """Serve a model over HTTP until Ctrl-C."""
+    from mlref.serving import serve as serve_artifact
+
+    def announce(url: str) -> None:
+        typer.echo(f"serving {artifact} on {url}")
+
+    serve_artifact(artifact, host=host, port=port, announce=announce)
+
+
+def main() -> None:
+    """The entry point of the command `mlref`."""
+    sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""Every error that mlref raises on purpose, in one tree.
+
+Catch `MlrefError` for all of them. Each also derives from the builtin that a caller would expect
+(`ValueError`, `OSError`, `TimeoutError` ...), so code that does not know mlref still works.
+
+    MlrefError
+    ├── InvalidInputError (ExceptionGroup)   rows that do not fit the schema; holds every problem:
+    │   └── .exceptions: InputProblem (ValueError)
+    │       ├── MissingColumnError           a column of the schema is absent
+    │       ├── ExtraColumnError             a column is not in the schema
+    │       ├── WrongTypeError               text where a number belongs, a boolean, an object ...
+    │       ├── WrongLengthError             columns, or the rows of a matrix, differ in length
+    │       ├── MissingValueError            null or NaN in a column that is not nullable
+    │       ├── NotFiniteError               infinity, a NaN literal, or a number beyond float32
+    │       ├── OutOfRangeError              outside the column's allowed range
+    │       ├── UnknownCategoryError         a category that the schema does not know
+    │       ├── EmptyInputError              no rows at all
+    │       └── MalformedRequestError        not the JSON that the wire describes
+    ├── ArtifactError (ValueError)           an artefact folder that is not to be trusted
+    │   ├── ArtifactMissingFileError         a file of the manifest is absent
+    │   ├── ArtifactTamperedError            a file's bytes are not those that were packed
+    │   ├── ArtifactStrayFileError           a file that the manifest does not name
+    │   ├── ArtifactSchemaError              manifest of another format, or not the model's schema
+    │   └── ArtifactParityError              the model does not give the golden predictions
+    ├── EvidenceError (ValueError)           a figure is missing, of no known kind, or out of bound
+    ├── FileWriteError (OSError)             a file could not be saved; the old one is untouched
+    ├── MissingExtraError (ImportError)      an optional dependency; names the pip command
+    ├── ResourceNotFoundError (LookupError)  a notebook, lab, card or deploy file that is not there
+    ├── ProcessError (RuntimeError)          a child process; carries the tail of its log
+    │   ├── ProcessExitedError               it ended before it was ready, or while in use
+    │   └── ProcessNotReadyError (TimeoutError)   it was not ready within the limit
+    ├── PortInUseError (OSError)             an explicitly chosen port is taken
+    ├── EndpointError (RuntimeError)         a deployed model could not answer
+    │   ├── EndpointUnreachableError (ConnectionError)   nobody listens, or the line broke
+    │   └── EndpointClosedError              used after close()
+    └── NotebookError (RuntimeError)         a notebook that cannot be built, run or checked
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+__all__ = [
+    "ArtifactError",
+    "ArtifactMissingFileError",
+    "ArtifactParityError",
+    "ArtifactSchemaError",
+    "ArtifactStrayFileError",
+    "ArtifactTamperedError",
+    "EmptyInputError",
+    "EndpointClosedError",
+    "EndpointError",
+    "EndpointUnreachableError",
+    "EvidenceError",
+    "ExtraColumnError",
+    "FileWriteError",
+    "InputProblem",
+    "InvalidInputError",
+    "MalformedRequestError",
+    "MissingColumnError",
+    "MissingExtraError",
+    "MissingValueError",
+    "MlrefError",
+    "NotFiniteError",
+    "NotebookError",
+    "OutOfRangeError",
+    "PortInUseError",
+    "ProcessError",
+    "ProcessExitedError",
+    "ProcessNotReadyError",
+    "ResourceNotFoundError",
+    "UnknownCategoryError",
+    "WrongLengthError",
+    "WrongTypeError",
+]
+
+
+class MlrefError(Exception):
+    """The root of the tree: every error that mlref raises on purpose."""
+
+
+class InputProblem(MlrefError, ValueError):  # noqa: N818 - the word of the wire
+    """One thing that is wrong with some rows.
+
+    Attributes:
+        column: the column's name, or None when the whole input is meant.
+        rows: positions of the offending rows, counted from 0; at most the first ten.
+    """
+
+    def __init__(
+        self, message: str, *, column: str | None = None, rows: Sequence[int] = ()
+    ) -> None:
+        super().__init__(message)
+        self.column = column
+        self.rows = tuple(int(row) for row in rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The problem as the wire carries it: kind, message, column, rows."""
+        return {
+            "kind": type(self).__name__.removesuffix("Error"),
+            "message": str(self),
+            "column": self.column,
+            "rows": list(self.rows),
+        }
+
+
+class MissingColumnError(InputProblem):
+    """A column of the schema is absent."""
+
+
+class ExtraColumnError(InputProblem):
+    """A column is not in the schema."""
+
+
+class WrongTypeError(InputProblem):
+    """A value of another type: text where a number belongs, a boolean, an object."""
+
+
+class WrongLengthError(InputProblem):
+    """Columns of different lengths, or a matrix row of another width."""
+
+
+class MissingValueError(InputProblem):
+    """Null or NaN in a column that is not nullable."""
+
+
+class NotFiniteError(InputProblem):
+    """Infinity, a NaN literal, or a number that float32 cannot hold."""
+
+
+class OutOfRangeError(InputProblem):
+    """A value outside the column's allowed range."""
+
+
+class UnknownCategoryError(InputProblem):
+    """A category that the schema does not know."""
+
+
+class EmptyInputError(InputProblem):
+    """No rows at all."""
+
+
+class MalformedRequestError(InputProblem):
+    """A request that is not the JSON which the wire describes."""
+
+
+PROBLEM_KINDS: dict[str, type[InputProblem]] = {
+    kind.__name__.removesuffix("Error"): kind
+    for kind in (
+        MissingColumnError,
+        ExtraColumnError,
+        WrongTypeError,
+        WrongLengthError,
+        MissingValueError,
+        NotFiniteError,
+        OutOfRangeError,
+        UnknownCategoryError,
+        EmptyInputError,
+        MalformedRequestError,
+    )
+}
+"""The name of each problem on the wire, and its class."""
+
+
+class InvalidInputError(MlrefError, ExceptionGroup[InputProblem]):
+    """Rows that do not fit the schema, with every problem found.
+
+    It is an exception group: `except* UnknownCategoryError` picks one kind out, and `.exceptions`
+    is the tuple of all problems.
+    """
+
+    def __new__(cls, problems: Sequence[InputProblem]) -> Self:
+        """Build the group; its message lists every problem on a line of its own."""
+        count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+        return super().__new__(cls, f"the input does not fit the schema: {count}", list(problems))
+
+    def __init__(self, problems: Sequence[InputProblem]) -> None:
+        """See `__new__`."""
+
+    def derive(self, excs: Sequence[InputProblem]) -> InvalidInputError:  # type: ignore[override]
+        """A group of the same class around fewer problems, as `except*` needs."""
+        return InvalidInputError(excs)
+
+    def __str__(self) -> str:
+        """The count, then each problem on its own line."""
+        return "\n".join([f"{self.message}:", *(f"  - {problem}" for problem in self.exceptions)])
+
+    def __reduce__(self) -> tuple[type[InvalidInputError], tuple[tuple[InputProblem, ...]]]:
+        """Survive the way from one process to another."""
+        return InvalidInputError, (tuple(self.exceptions),)  # type: ignore[arg-type]
+
+
+class ArtifactError(MlrefError, ValueError):
+    """An artefact folder that is not to be trusted. `file` names the file that is at fault."""
+
+    def __init__(self, message: str, *, file: str) -> None:
+        super().__init__(message)
+        self.file = file
+
+
+class ArtifactMissingFileError(ArtifactError):
+    """A file that the manifest names is absent."""
+
+
+class ArtifactTamperedError(ArtifactError):
+    """A file's bytes are not those that were packed."""
+
+
+class ArtifactStrayFileError(ArtifactError):
+    """A file lies in the folder that the manifest does not name."""
+
+
+class ArtifactSchemaError(ArtifactError):
+    """The manifest has another format, or describes other inputs than the model has."""
+
+
+class ArtifactParityError(ArtifactError):
+    """The model does not give the golden predictions."""
+
+
+class EvidenceError(MlrefError, ValueError):
+    """A figure is missing, of no known kind, or out of its bound."""
+
+
+class FileWriteError(MlrefError, OSError):
+    """A file could not be saved. What was there before is untouched."""
+
+
+class MissingExtraError(MlrefError, ImportError):
+    """An optional dependency is not installed; the message names the pip command."""
+
+
+class ResourceNotFoundError(MlrefError, LookupError):
+    """A notebook, lab, card or deploy file that is not there."""
+
+
+class ProcessError(MlrefError, RuntimeError):
+    """A child process failed. `log_tail` holds the last lines that it printed."""
+
+    def __init__(self, message: str, *, log_tail: str = "") -> None:
+        super().__init__(f"{message}\nlast lines of its log:\n{log_tail}" if log_tail else message)
+        self.log_tail = log_tail
+
+
+class ProcessExitedError(ProcessError):
+    """The process ended before it was ready, or while it was in use."""
+
+
+class ProcessNotReadyError(ProcessError, TimeoutError):
+    """The process was not ready within the limit."""
+
+
+class PortInUseError(MlrefError, OSError):
+    """An explicitly chosen port is taken by somebody else."""
+
+
+class EndpointError(MlrefError, RuntimeError):
+    """A deployed model could not answer."""
+
+
+class EndpointUnreachableError(EndpointError, ConnectionError):
+    """Nobody listens at the address, or the connection broke."""
+
+
+class EndpointClosedError(EndpointError):
+    """The endpoint was used after `close()`."""
+
+
+class NotebookError(MlrefError, RuntimeError):
+    """A notebook that cannot be built, run or checked."""

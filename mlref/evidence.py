@@ -1,0 +1,314 @@
+"""Figures that notebooks measure, and the claims that rest on them.
+
+A notebook records what it measured; the file goes under its `out` folder. The committed run lies in
+notebooks/evidence/. A claim names a figure and the bound that it must keep: when a figure leaves
+its bound, the build fails.
+
+    figures = Recorder("01_deployment_steps", out="build/runs")
+    figures.record("01.auc", 0.70, unit="", kind="exact")
+
+    claim = Claim("it still ranks flights half a year later", "01.auc", Bound.parse(">= 0.67"))
+    check([claim], figures.evidence)          # [] when every claim holds
+
+Kinds: an *exact* figure is the same on every machine up to rounding (a count, a parity, an AUC), a
+*ratio* compares two things measured in the same run, a *recorded* one needs what is not here (a
+GPU, a cloud account): it is shown with its machine and date, and exempt from the bounds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import os
+import platform
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from mlref.errors import EvidenceError
+from mlref.runtime import clock, files
+from mlref.tables import Table
+
+__all__ = [
+    "Bound",
+    "Claim",
+    "Evidence",
+    "Figure",
+    "Kind",
+    "Recorder",
+    "Violation",
+    "answer",
+    "check",
+    "load",
+    "load_claims",
+]
+
+Kind: TypeAlias = Literal["exact", "ratio", "recorded"]
+
+FORMAT = "mlref-evidence/1"
+_LIBRARIES = ("mlref", "numpy", "onnxruntime", "pandas", "scikit-learn", "torch")
+_KEY = re.compile(r"\d\d\.[a-z0-9_]+(\.[a-z0-9_]+)*")
+_OPERATORS = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number, its unit ("" for none) and its kind."""
+
+    value: float
+    unit: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one run of one notebook measured.
+
+    Attributes:
+        topic: the notebook, for instance "01_deployment_steps".
+        date: day of the run, ISO.
+        machine: processor, cores, system.
+        versions: of the libraries that matter.
+        figures: key -> figure.
+    """
+
+    topic: str
+    date: str
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as JSON values."""
+        return {
+            "format": FORMAT,
+            "topic": self.topic,
+            "date": self.date,
+            "machine": dict(self.machine),
+            "versions": dict(self.versions),
+            "figures": {
+                key: {"value": f.value, "unit": f.unit, "kind": f.kind}
+                for key, f in self.figures.items()
+            },
+        }
+
+
+class Recorder:
+    """Records a notebook's figures; the file is whole after each of them.
+
+    Args:
+        topic: the notebook, for instance "01_deployment_steps".
+        out: folder of the run; the figures go to `out`/evidence/`topic`.json.
+        now: the clock.
+
+    Raises:
+        EvidenceError: the topic does not begin with the number of a question.
+    """
+
+    def __init__(
+        self, topic: str, out: str | os.PathLike[str], *, now: clock.Clock | None = None
+    ) -> None:
+        if not re.fullmatch(r"\d\d_[a-z0-9_]+", topic):
+            raise EvidenceError(f'topic must look like "01_deployment_steps", got {topic!r}')
+        self.path = Path(out) / "evidence" / f"{topic}.json"
+        self._figures: dict[str, Figure] = {}
+        self._topic = topic
+        self._date = (now or clock.SystemClock()).now().date().isoformat()
+
+    @property
+    def evidence(self) -> Evidence:
+        """What was recorded until now."""
+        versions = {name: v for name in _LIBRARIES if (v := _version(name)) is not None}
+        return Evidence(self._topic, self._date, _machine(), versions, dict(self._figures))
+
+    def record(self, key: str, value: float, *, unit: str, kind: Kind) -> float:
+        """The value, after it was written down.
+
+        Args:
+            key: "NN.name", NN the notebook's number.
+            value: the figure; finite.
+            unit: "ms", "MB", "x" ... or "".
+            kind: "exact", "ratio" or "recorded".
+
+        Raises:
+            EvidenceError: a key of another notebook, a value that is not finite, or no such kind.
+            FileWriteError: the file could not be saved.
+        """
+        if not _KEY.fullmatch(key) or key[:2] != self._topic[:2]:
+            raise EvidenceError(f'key must look like "{self._topic[:2]}.name", got {key!r}')
+        figure = _figure(key, {"value": value, "unit": unit, "kind": kind})
+        self._figures[key] = figure
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(self.path, self.evidence.to_dict())
+        return figure.value
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a figure must keep: one or two comparisons with numbers.
+
+    >>> Bound.parse(">= 0.67").holds(0.7), Bound.parse("2 .. 5").holds(6)
+    (True, False)
+    """
+
+    text: str
+    comparisons: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Bound:
+        """The bound that a text means: "<= 1e-5", ">= 3", "== 8", "< 2", "> 0" or "2 .. 5".
+
+        Raises:
+            EvidenceError: the text means none.
+        """
+        number = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+        one = re.fullmatch(rf"\s*(<=|>=|==|<|>)\s*({number})\s*", text)
+        if one:
+            return cls(text.strip(), ((one[1], float(one[2])),))
+        two = re.fullmatch(rf"\s*({number})\s*\.\.\s*({number})\s*", text)
+        if two and float(two[1]) <= float(two[2]):
+            return cls(text.strip(), ((">=", float(two[1])), ("<=", float(two[2]))))
+        raise EvidenceError(f'a bound looks like "<= 1e-5", "== 8" or "2 .. 5", got {text!r}')
+
+    def holds(self, value: float) -> bool:
+        """Whether the value keeps the bound."""
+        return all(bool(_OPERATORS[sign](value, limit)) for sign, limit in self.comparisons)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of an answer, the figure under it, and the bound of the figure."""
+
+    text: str
+    key: str
+    bound: Bound
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A claim that does not hold, and why."""
+
+    claim: Claim
+    reason: str
+
+    def __str__(self) -> str:
+        """One line: key, what is wrong, the claim."""
+        return f"{self.claim.key}: {self.reason} (claim: {self.claim.text})"
+
+
+def check(claims: Iterable[Claim], evidence: Evidence) -> list[Violation]:
+    """The claims that the figures do not bear out; empty when all hold.
+
+    A missing figure is a violation. A "recorded" figure is exempt from its bound.
+    """
+    violations = []
+    for claim in claims:
+        figure = evidence.figures.get(claim.key)
+        if figure is None:
+            violations.append(Violation(claim, "was not measured"))
+        elif figure.kind != "recorded" and not claim.bound.holds(figure.value):
+            reason = f"is {figure.value:g}, must be {claim.bound.text}"
+            violations.append(Violation(claim, reason))
+    return violations
+
+
+def answer(claims: Iterable[Claim], evidence: Evidence) -> Table:
+    """A table of the claims with what was measured for each.
+
+    Raises:
+        EvidenceError: a claim does not hold: an answer is never shown without its evidence.
+    """
+    listed = list(claims)
+    violations = check(listed, evidence)
+    if violations:
+        raise EvidenceError("\n".join(str(violation) for violation in violations))
+    rows = []
+    for claim in listed:
+        figure = evidence.figures[claim.key]
+        unit = f" {figure.unit}" if figure.unit else ""
+        where = f"recorded {evidence.date}" if figure.kind == "recorded" else figure.kind
+        rows.append((claim.text, f"{figure.value:.3g}{unit}", claim.bound.text, where))
+    return Table(("claim", "measured", "bound", "kind"), tuple(rows))
+
+
+def load(path: str | os.PathLike[str]) -> Evidence:
+    """The run in a file.
+
+    Raises:
+        EvidenceError: not such a file; the message names what is wrong with it.
+    """
+    name = Path(path).name
+    try:
+        values = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise EvidenceError(f"{name} cannot be read: {error}") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise EvidenceError(f"{name} is no evidence file: format must be {FORMAT!r}")
+    try:
+        date.fromisoformat(values["date"])
+        figures = {key: _figure(key, each) for key, each in values["figures"].items()}
+        return Evidence(
+            str(values["topic"]),
+            values["date"],
+            dict(values["machine"]),
+            dict(values["versions"]),
+            figures,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EvidenceError(f"{name} does not hold what {FORMAT} needs: {error}") from error
+
+
+def load_claims(path: str | os.PathLike[str]) -> list[Claim]:
+    """The claims of an interview card: its points that name a figure.
+
+    Raises:
+        EvidenceError: a point has a figure and no bound, or the bound cannot be read.
+    """
+    card = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    claims = []
+    for point in card.get("points", ()):
+        if "evidence" in point:
+            if "bound" not in point:
+                raise EvidenceError(f"{Path(path).name}: {point['evidence']} has no bound")
+            bound = Bound.parse(point["bound"])
+            claims.append(Claim(point["text"], point["evidence"], bound))
+    return claims
+
+
+def _figure(key: str, values: Mapping[str, Any]) -> Figure:
+    value, unit, kind = values["value"], values["unit"], values["kind"]
+    if not _KEY.fullmatch(key):
+        raise EvidenceError(f'key must look like "01.name", got {key!r}')
+    if isinstance(value, bool) or not math.isfinite(float(value)):
+        raise EvidenceError(f"{key} must be a finite number, got {value!r}")
+    if kind not in get_args(Kind):
+        raise EvidenceError(f"{key}: kind must be exact, ratio or recorded, got {kind!r}")
+    return Figure(float(value), str(unit), kind)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }

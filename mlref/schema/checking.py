@@ -1,0 +1,264 @@
+"""The values of one column on their way to an array, and what is wrong with them."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import numpy as np
+
+from mlref import errors
+from mlref.schema.column import Column, DType
+
+__all__ = ["ColumnCheck", "JsonConstant"]
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_SHOWN_ROWS = 10
+_SHORT = reprlib.Repr()  # looks at the beginning of a value only, however deep or long it is
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 40  # as much as a line holds
+
+
+class JsonConstant(str):
+    """NaN, Infinity or -Infinity as it stood in a JSON document, which may not hold it."""
+
+    __slots__ = ()
+
+
+class ColumnCheck:
+    """The values of one column on their way to an array, and what is wrong with them."""
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+        self.problems: list[errors.InputProblem] = []
+        self.unknown_count = 0
+
+    def report(self, kind: type[errors.InputProblem], rows: Sequence[int], text: str) -> None:
+        """Note one problem; `text` follows the column's name."""
+        name = self.column.name
+        shown = list(rows[:_SHOWN_ROWS])
+        where = ""
+        if shown:
+            more = f" and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
+            where = f" (row{'s' if len(rows) > 1 else ''} {', '.join(map(str, shown))}{more})"
+        self.problems.append(kind(f"{name} {text}{where}", column=name, rows=shown))
+
+    def drop_unknown(self) -> None:
+        """Accept unknown categories after all."""
+        self.problems = [p for p in self.problems if not isinstance(p, errors.UnknownCategoryError)]
+
+    def length(self, values: Any) -> int:
+        """How many rows there are."""
+        listed = hasattr(values, "__len__") and getattr(values, "ndim", 1) > 0
+        if isinstance(values, (str, bytes, Mapping, AbstractSet)) or not listed:
+            self.report(errors.WrongTypeError, [], f"must be a list of values, got {_show(values)}")
+            return 0
+        return len(values)
+
+    def string(self, values: Any) -> np.ndarray:
+        """An object array of str, shape (n,)."""
+        if self.problems:
+            return np.empty(0, dtype=object)
+        cells = np.fromiter(values, dtype=object, count=len(values))
+        wrong, missing = [], []
+        for row, value in enumerate(cells):
+            if isinstance(value, str) and not isinstance(value, JsonConstant) and _is_text(value):
+                cells[row] = str(value)
+            elif _is_missing(value):
+                missing.append(row)
+            else:
+                wrong.append(row)
+        if wrong:
+            self.report(errors.WrongTypeError, wrong, f"must be text, got {_show(cells[wrong[0]])}")
+        self._missing(missing, "give a value")
+        self._categories(cells, {*wrong, *missing})
+        cells[missing] = ""
+        return cells
+
+    def _missing(self, rows: Sequence[int], advice: str) -> None:
+        if len(rows) and not self.column.nullable:
+            self.report(
+                errors.MissingValueError, rows, f"is not nullable, got a missing value; {advice}"
+            )
+
+    def _categories(self, cells: np.ndarray, skip: set[int]) -> None:
+        known = self.column.categories
+        if known is None:
+            return
+        allowed = set(known)
+        rows = [r for r, value in enumerate(cells) if r not in skip and value not in allowed]
+        self.unknown_count = len(rows)
+        if rows:
+            some = ", ".join(known[:2]) + (", ..." if len(known) > 2 else "")  # noqa: PLR2004
+            self.report(
+                errors.UnknownCategoryError,
+                rows,
+                f"must be one of {some} ({len(known)} known), got {_show(cells[rows[0]])}; "
+                'pass on_unknown="impute" to accept it',
+            )
+
+    def number(self, values: Any) -> np.ndarray:
+        """A float32 or int64 array of shape (n, *column.shape)."""
+        shape, dtype = self.column.shape, self.column.dtype
+        nothing = np.empty((0, *shape), dtype=dtype)
+        if self.problems:
+            return nothing
+        array = _as_numbers(values, dtype)
+        if array is None or array.shape[1:] != shape:
+            array = self._numbers_one_by_one(values)
+        if self.problems:
+            return nothing
+        if dtype == "int64":
+            self._range(array)
+            return array.astype(np.int64)
+        wide = array.astype(np.float64)
+        lost = np.isinf(wide) | (np.abs(wide) > _FLOAT32_MAX)
+        if lost.any():
+            rows = np.flatnonzero(_any_per_row(lost)).tolist()
+            self.report(
+                errors.NotFiniteError,
+                rows,
+                f"must be a finite float32, got {wide[lost][0]:g}; send null where unknown",
+            )
+        self._missing(np.flatnonzero(_any_per_row(np.isnan(wide))).tolist(), "give a number")
+        self._range(np.where(lost, np.nan, wide))
+        with np.errstate(over="ignore"):
+            return wide.astype(np.float32)
+
+    def _range(self, array: np.ndarray) -> None:
+        low, high = self.column.low, self.column.high
+        outside = np.zeros(array.shape, dtype=bool)
+        if low is not None:
+            outside |= array < low
+        if high is not None:
+            outside |= array > high
+        if outside.any():
+            limits = f"between {_bound(low, '-inf')} and {_bound(high, 'inf')}"
+            unit = f" {self.column.unit}" if self.column.unit else ""
+            rows = np.flatnonzero(_any_per_row(outside)).tolist()
+            self.report(
+                errors.OutOfRangeError,
+                rows,
+                f"must lie {limits}{unit}, got {array[outside][0]:g}",
+            )
+
+    def _numbers_one_by_one(self, values: Any) -> np.ndarray:
+        """The slow road: a list, or an array of objects. Finds every value that is no number."""
+        whole = self.column.dtype == "int64"
+        found: list[Any] = []
+        faults: dict[type[errors.InputProblem], list[int]] = {}
+        first_wrong: Any = None
+        for row, value in enumerate(values):
+            cells = _flat(value, self.column.shape)
+            if cells is None:
+                faults.setdefault(errors.WrongLengthError, []).append(row)
+                continue
+            numbers = [_number(cell, whole=whole) for cell in cells]
+            found.append(numbers)
+            if None not in numbers:
+                continue
+            bad = [cell for cell, n in zip(cells, numbers, strict=True) if n is None]
+            kinds = {_fault(cell): cell for cell in reversed(bad)}  # the first of each kind
+            if errors.WrongTypeError not in faults:
+                first_wrong = kinds.get(errors.WrongTypeError)
+            for kind in kinds:
+                faults.setdefault(kind, []).append(row)
+        for kind, rows in faults.items():
+            self.report(kind, rows, self._fault_text(kind, first_wrong))
+        return np.empty(0) if self.problems else self._packed(found)
+
+    def _fault_text(self, kind: type[errors.InputProblem], value: Any) -> str:
+        kind_name = "a whole number" if self.column.dtype == "int64" else "a number"
+        if kind is errors.WrongLengthError:
+            size = "x".join(map(str, self.column.shape))
+            return f"must be a list of {size} numbers in each row"
+        if kind is errors.NotFiniteError:
+            return "must be a finite number, got NaN or Infinity; send null where unknown"
+        if kind is errors.MissingValueError:
+            return f"is not nullable, got a missing value; give {kind_name}"
+        return f"must be {kind_name}, got {_show(value)}"
+
+    def _packed(self, found: list[Any]) -> np.ndarray:
+        try:
+            array = np.array(found, dtype="int64" if self.column.dtype == "int64" else "float64")
+        except OverflowError:
+            self.report(errors.NotFiniteError, [], f"holds a number beyond {self.column.dtype}")
+            return np.empty(0)
+        return array.reshape((len(found), *self.column.shape))
+
+
+def _as_numbers(values: Any, dtype: DType) -> np.ndarray | None:
+    """The values as a numeric array without looking at each, or None where that is not safe."""
+    array = values if isinstance(values, np.ndarray) else getattr(values, "to_numpy", None)
+    if callable(array):
+        array = array()
+    if not isinstance(array, np.ndarray):
+        return None
+    if array.dtype.kind in ("iu" if dtype == "int64" else "iuf"):
+        if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+            return None
+        return array
+    return None
+
+
+def _number(value: Any, *, whole: bool) -> float | int | None:
+    """The value as a plain number (NaN when missing), or None when it is not one."""
+    if type(value) is float or type(value) is int:
+        return None if whole and type(value) is float else value
+    if isinstance(value, (bool, np.bool_, str)):
+        return None
+    if isinstance(value, np.integer):
+        return int(value)
+    if whole:
+        return None
+    if isinstance(value, np.floating):
+        return float(value)
+    return float("nan") if _is_missing(value) else None
+
+
+def _fault(cell: Any) -> type[errors.InputProblem]:
+    """What is wrong with a cell that is no number."""
+    if isinstance(cell, JsonConstant):
+        return errors.NotFiniteError
+    return errors.MissingValueError if _is_missing(cell) else errors.WrongTypeError
+
+
+def _is_missing(value: Any) -> bool:
+    return (
+        value is None
+        or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
+        or type(value).__name__ in {"NAType", "NaTType"}
+    )
+
+
+def _flat(value: Any, shape: tuple[int, ...]) -> Sequence[Any] | None:
+    """The cells of one row's value, or None if it has another shape."""
+    if not shape:
+        return [value]
+    if isinstance(value, np.ndarray):
+        return list(value.ravel()) if value.shape == shape else None
+    if not isinstance(value, (list, tuple)) or len(value) != shape[0]:
+        return None
+    if len(shape) == 1:
+        return value
+    parts = [_flat(part, shape[1:]) for part in value]
+    return None if None in parts else [cell for part in parts for cell in part or ()]
+
+
+def _is_text(value: str) -> bool:
+    """Whether it is Unicode: half of a surrogate pair, which JSON can write, is not."""
+    return value.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in value)
+
+
+def _any_per_row(flags: np.ndarray) -> np.ndarray:
+    return np.asarray(flags.reshape(len(flags), -1).any(axis=1)) if flags.ndim > 1 else flags
+
+
+def _bound(value: float | None, otherwise: str) -> str:
+    return otherwise if value is None else f"{value:g}"
+
+
+def _show(value: Any) -> str:
+    text = _SHORT.repr(value)
+    return text if len(text) <= _SHORT.maxstring else f"{text[: _SHORT.maxstring - 3]}..."

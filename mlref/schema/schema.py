@@ -1,0 +1,180 @@
+"""A model's columns together: rows in, arrays or a list of problems out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from mlref import errors
+from mlref.schema.checking import ColumnCheck
+from mlref.schema.column import Column
+
+__all__ = ["Decoded", "OnUnknown", "Rows", "Schema"]
+
+OnUnknown: TypeAlias = Literal["impute", "error"]
+Rows: TypeAlias = Any
+"""Column name -> values: a mapping of sequences or arrays, or a pandas DataFrame."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Rows as a model takes them.
+
+    Attributes:
+        arrays: for each column an array of shape (n_rows, *column.shape): float32, int64 or object
+            (str).
+        n_rows: how many rows.
+        unknown: for each column that held unknown categories, how many values were unknown.
+    """
+
+    arrays: dict[str, np.ndarray]
+    n_rows: int
+    unknown: dict[str, int]
+
+    @property
+    def warnings(self) -> list[str]:
+        """One sentence for each column that held unknown categories."""
+        return [
+            f"{column}: {count} unknown categor{'y' if count == 1 else 'ies'} imputed"
+            for column, count in self.unknown.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a model, in order.
+
+    >>> schema = Schema((Column("temp", low=-60, high=140, nullable=True),))
+    >>> schema.decode({"temp": [71.5, None]}).arrays["temp"]
+    array([71.5,  nan], dtype=float32)
+    """
+
+    columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse an empty schema and a name used twice."""
+        if not self.columns or len(set(self.names)) != len(self.columns):
+            msg = f"a schema needs at least one column and each name once, got {list(self.names)}"
+            raise ValueError(msg)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    def __getitem__(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        msg = f"no column {name!r}; there are {', '.join(self.names)}"
+        raise KeyError(msg)
+
+    def replace(self, **categories: Iterable[str]) -> Schema:
+        """The same schema, with other known categories for the columns named."""
+        unknown = set(categories) - set(self.names)
+        if unknown:
+            msg = f"no column {', '.join(sorted(unknown))}; there are {', '.join(self.names)}"
+            raise KeyError(msg)
+        return Schema(
+            tuple(
+                dataclasses.replace(column, categories=tuple(categories[column.name]))
+                if column.name in categories
+                else column
+                for column in self.columns
+            )
+        )
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """The schema as JSON values."""
+        return [column.to_dict() for column in self.columns]
+
+    @classmethod
+    def from_list(cls, columns: Iterable[Mapping[str, Any]]) -> Schema:
+        """The schema that `to_list` wrote."""
+        return cls(tuple(Column.from_dict(column) for column in columns))
+
+    def validate(self, rows: Rows, *, on_unknown: OnUnknown = "error") -> None:
+        """Nothing, if the rows fit; otherwise one error that lists every problem.
+
+        Args:
+            rows: column name -> n values each (mapping or DataFrame).
+            on_unknown: "error" reports unknown categories, "impute" accepts them.
+
+        Raises:
+            InvalidInputError: with every problem found.
+        """
+        self.decode(rows, on_unknown=on_unknown)
+
+    def decode(
+        self, rows: Rows, *, on_unknown: OnUnknown = "impute", allow_empty: bool = False
+    ) -> Decoded:
+        """The rows as the arrays that the model takes.
+
+        Args:
+            rows: column name -> n values each (mapping or DataFrame).
+            on_unknown: "impute" accepts unknown categories and counts them, "error" refuses them.
+            allow_empty: accept zero rows.
+
+        Raises:
+            InvalidInputError: with every problem found.
+        """
+        if on_unknown not in {"impute", "error"}:
+            msg = f'on_unknown must be "impute" or "error", got {on_unknown!r}'
+            raise ValueError(msg)
+        if not callable(getattr(rows, "keys", None)):
+            text = f"rows must map column names to values, got {type(rows).__name__}"
+            raise errors.InvalidInputError([errors.WrongTypeError(text)])
+        given = [str(name) for name in rows.keys()]  # noqa: SIM118 - a DataFrame iterates likewise
+        problems: list[errors.InputProblem] = [*self._names_problems(given)]
+        arrays: dict[str, np.ndarray] = {}
+        lengths: dict[str, int] = {}
+        unknown: dict[str, int] = {}
+        for column in self.columns:
+            if given.count(column.name) != 1:
+                continue
+            check = ColumnCheck(column)
+            values = rows[column.name]
+            lengths[column.name] = check.length(values)
+            array = check.string(values) if column.dtype == "string" else check.number(values)
+            if check.unknown_count:
+                unknown[column.name] = check.unknown_count
+            if on_unknown == "impute":
+                check.drop_unknown()
+            problems += check.problems
+            arrays[column.name] = array
+        n_rows = max(lengths.values(), default=0)
+        problems += _length_problems(lengths)
+        if lengths and n_rows == 0 and not allow_empty:
+            text = "the input has no rows; send at least one"
+            problems.append(errors.EmptyInputError(text))
+        if problems:
+            raise errors.InvalidInputError(problems)
+        return Decoded(arrays, n_rows, unknown)
+
+    def _names_problems(self, given: Sequence[str]) -> Iterator[errors.InputProblem]:
+        known = ", ".join(self.names)
+        for name in self.names:
+            if name not in given:
+                text = f"{name} is missing; the columns are {known}"
+                yield errors.MissingColumnError(text, column=name)
+            elif given.count(name) > 1:
+                text = f"{name} stands {given.count(name)} times; give each column once"
+                yield errors.ExtraColumnError(text, column=name)
+        for name in dict.fromkeys(given):
+            if name not in self.names:
+                text = f"{name} is not a column of this model; leave it out (allowed: {known})"
+                yield errors.ExtraColumnError(text, column=name)
+
+
+def _length_problems(lengths: Mapping[str, int]) -> Iterator[errors.InputProblem]:
+    if len(set(lengths.values())) > 1:
+        counted = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        text = f"every column needs the same number of rows, got {counted}"
+        yield errors.WrongLengthError(text)

@@ -1,0 +1,99 @@
+"""Rows on their way to the bytes of a request: the client's half of `mlref.serving.decoding`.
+
+Nothing is checked here, so that the server names every problem at once. What JSON has no word for
+is sent as something that the server is sure to refuse for the right reason: infinity as the literal
+`Infinity`, a date or any other object as a JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+from collections.abc import Mapping, Sized
+from typing import Any
+
+import numpy as np
+
+from mlref import errors
+from mlref.schema import OnUnknown, Rows
+
+__all__ = ["encode"]
+
+_LARGEST_BITS = 1024  # an integer of more bits is beyond float64
+_MISSING = {"NAType", "NaTType", "NoneType"}
+
+
+def encode(rows: Rows, *, on_unknown: OnUnknown = "impute") -> bytes:
+    """The body of a prediction request.
+
+    Args:
+        rows: column name -> n values each (mapping or DataFrame). None, NaN and pandas.NA become
+            null.
+        on_unknown: what the server does with unknown categories.
+
+    Raises:
+        InvalidInputError: `rows` is neither a mapping nor a DataFrame.
+
+    >>> encode({"temp": [71.5, float("nan")]})
+    b'{"columns": {"temp": [71.5, null]}, "on_unknown": "impute"}'
+    """
+    if not callable(getattr(rows, "items", None)):
+        text = f"rows must map column names to values, got {type(rows).__name__}"
+        raise errors.InvalidInputError([errors.WrongTypeError(text)])
+    # By hand, since a DataFrame may hold one name twice, which the server shall hear of.
+    columns = ", ".join(
+        f"{json.dumps(str(name))}: {json.dumps(_values(values))}" for name, values in rows.items()
+    )
+    return f'{{"columns": {{{columns}}}, "on_unknown": {json.dumps(on_unknown)}}}'.encode()
+
+
+def _values(values: Any) -> Any:
+    """A column, or one row of a matrix, as JSON values."""
+    to_numpy = getattr(values, "to_numpy", None)
+    array = to_numpy() if callable(to_numpy) else values
+    if isinstance(array, np.ndarray) and array.ndim:
+        return _array(array)
+    if isinstance(array, (str, bytes, Mapping)) or not isinstance(array, Sized):
+        return _cell(array)
+    return [_cell(value) for value in array]  # type: ignore[attr-defined]
+
+
+def _array(array: np.ndarray) -> list[Any]:
+    kind = array.dtype.kind
+    if kind in "iubU":
+        return list(array.tolist())
+    if kind == "f":
+        wide = array.astype(np.float64)
+        missing = np.isnan(wide)
+        if not missing.any():
+            return list(wide.tolist())
+        cells = wide.astype(object)
+        cells[missing] = None
+        return list(cells.tolist())
+    return [_cell(value) for value in array]
+
+
+def _cell(value: Any) -> Any:
+    """One value as JSON has it."""
+    if isinstance(value, np.floating):
+        value = float(value)
+    elif isinstance(value, (np.integer, np.bool_)):
+        value = value.item()
+    kind = type(value)
+    if kind is float or kind is int:
+        return _number(value)
+    if kind.__name__ in _MISSING:
+        return None
+    if kind is bool or isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return _values(value)
+    return {kind.__name__: reprlib.repr(value)}
+
+
+def _number(value: float) -> float | None:
+    """A number as JSON has it; what is beyond float64 as infinity."""
+    if isinstance(value, int):
+        return value if value.bit_length() <= _LARGEST_BITS else math.copysign(math.inf, value)
+    return None if math.isnan(value) else value

@@ -1,0 +1,61 @@
+"""The checks that follow the notebooks; what one of them finds fails the run."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+from rich.console import Console
+
+from mlref.study.results import CheckResult, RunResult
+
+__all__ = ["Check", "checks", "followed_by"]
+
+Check: TypeAlias = Callable[[Path, Console], CheckResult]
+"""Takes the run's `out` and the console; shows what there is to see, returns what it found."""
+
+
+def checks(*, everything: bool) -> list[tuple[str, Check]]:
+    """The names and the checks, in their order.
+
+    Args:
+        everything: whether all notebooks ran, or only some that were named. What is not about
+            the notebooks themselves follows a run of all.
+    """
+    return [("targets", _targets)] if everything else []
+
+
+def followed_by(run: RunResult, console: Console, steps: Sequence[tuple[str, Check]]) -> RunResult:
+    """The run with the results of the checks. A check that raises has one problem: its error.
+
+    Args:
+        run: the notebooks' results.
+        console: where the checks show what they find.
+        steps: as `checks` returns them.
+    """
+    found = []
+    for name, step in steps:
+        began = time.monotonic()
+        try:
+            found.append(step(run.out, console))
+        except Exception as error:  # a broken check is a failed one; the others still run
+            problem = f"{type(error).__name__}: {error}"
+            seconds = time.monotonic() - began
+            found.append(CheckResult(name=name, seconds=seconds, problems=(problem,)))
+    seconds = run.seconds + sum(check.seconds for check in found)
+    return replace(run, checks=(*run.checks, *found), seconds=seconds)
+
+
+def _targets(out: Path, console: Console) -> CheckResult:
+    """The champion on every target."""
+    from mlref.models import pack_champion
+    from mlref.study import target_table
+    from mlref.targets import all_targets
+
+    with tempfile.TemporaryDirectory(prefix="mlref-model-") as folder:
+        champion = pack_champion(Path(folder) / "champion")
+        return target_table.check(out, console, targets=all_targets(), artifact=champion)

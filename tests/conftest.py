@@ -1,0 +1,224 @@
+"""Models to deploy, packed once for each test run, and a way to ask an application in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlref.artifact import Artifact, pack
+from mlref.schema import Column, Schema
+
+CREATED = datetime(2020, 1, 1, tzinfo=UTC)
+MANY = 10_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model under test: its artefact, and rows with what the original model says of them."""
+
+    artifact: Artifact
+    rows: Mapping[str, Any]
+    expected: np.ndarray
+
+    def head(self, count: int) -> dict[str, Any]:
+        """The first rows."""
+        return {name: values[:count] for name, values in self.rows.items()}
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """Ten classes from one matrix of floats: scikit-learn's digits and a logistic regression."""
+    from skl2onnx import to_onnx
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+
+    images, labels = load_digits(return_X_y=True)
+    images = images.astype(np.float32)
+    model = make_pipeline(MinMaxScaler(), LogisticRegression(max_iter=200)).fit(images, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = to_onnx(
+            model, initial_types=[("pixels", _float_type(64))], options={"zipmap": False}
+        )
+    order = np.random.default_rng(0).integers(0, len(images), MANY)
+    artifact = pack(
+        tmp_path_factory.mktemp("digits") / "artifact",
+        model=graph,
+        name="digits",
+        version="1.0.0",
+        inputs=Schema((Column("pixels", shape=(64,), low=0, high=16),)),
+        golden={"pixels": images[:5]},
+        expected=model.predict_proba(images[:5]),
+        output="probabilities",
+        created=CREATED,
+    )
+    return Case(artifact, {"pixels": images[order]}, model.predict_proba(images)[order])
+
+
+@pytest.fixture(scope="session")
+def diabetes(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A regression on ten named columns, one of them nullable: scikit-learn's diabetes data."""
+    import pandas as pd
+    from skl2onnx import to_onnx
+    from sklearn.compose import ColumnTransformer
+    from sklearn.datasets import load_diabetes
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+
+    frame, target = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    frame = frame.astype(np.float32)
+    frame.loc[frame.index % 7 == 0, "bmi"] = np.nan
+    names = list(frame.columns)
+    trees = HistGradientBoostingRegressor(max_iter=20, random_state=0)
+    model = make_pipeline(ColumnTransformer([("all", "passthrough", names)]), trees)
+    model.fit(frame, target / 100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = to_onnx(model, initial_types=[(name, _float_type(1)) for name in names])
+    columns = [Column(name, nullable=name == "bmi", low=0, high=1000) for name in names]
+    artifact = pack(
+        tmp_path_factory.mktemp("diabetes") / "artifact",
+        model=graph,
+        name="diabetes",
+        version="2.0.0",
+        inputs=Schema(tuple(columns)),
+        golden=frame[:8],
+        expected=model.predict(frame[:8]),
+        created=CREATED,
+    )
+    order = np.random.default_rng(1).integers(0, len(frame), MANY)
+    rows = pd.DataFrame(frame.to_numpy()[order], columns=names)
+    expected = model.predict(frame)[order]
+    return Case(artifact, {name: rows[name].to_numpy() for name in names}, expected)
+
+
+@pytest.fixture(scope="session")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """The flights model. Its golden predictions are the original's: they are asked many times."""
+    from mlref.models import pack_champion
+
+    artifact = pack_champion(tmp_path_factory.mktemp("champion") / "artifact")
+    order = np.random.default_rng(2).integers(0, len(artifact.golden.instances), MANY)
+    rows = {
+        name: [values[row] for row in order] for name, values in artifact.golden.columns.items()
+    }
+    return Case(artifact, rows, artifact.golden.predictions[order])
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A hand-written graph over every dtype: the price of so many things of a colour."""
+    from onnx import TensorProto, helper
+
+    def value(name: str, kind: int) -> Any:
+        return helper.make_tensor_value_info(name, kind, [None, 1])
+
+    nodes = [
+        helper.make_node(
+            "LabelEncoder",
+            ["colour"],
+            ["factor"],
+            domain="ai.onnx.ml",
+            keys_strings=["red", "blue"],
+            values_floats=[1.0, 2.0],
+            default_float=10.0,
+        ),
+        helper.make_node("Cast", ["count"], ["number"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["factor", "number"], ["product"]),
+        helper.make_node("IsNaN", ["extra"], ["unknown"]),
+        helper.make_node(
+            "Constant", [], ["zero"], value=helper.make_tensor("z", TensorProto.FLOAT, [], [0.0])
+        ),
+        helper.make_node("Where", ["unknown", "zero", "extra"], ["known"]),
+        helper.make_node("Add", ["product", "known"], ["price"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [
+            value("colour", TensorProto.STRING),
+            value("count", TensorProto.INT64),
+            value("extra", TensorProto.FLOAT),
+        ],
+        [value("price", TensorProto.FLOAT)],
+    )
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    return pack(
+        tmp_path_factory.mktemp("colours") / "artifact",
+        model=helper.make_model(graph, opset_imports=opsets, ir_version=9),
+        name="colours",
+        version="0.1.0",
+        inputs=Schema(
+            (
+                Column("colour", dtype="string", categories=("red", "blue")),
+                Column("count", dtype="int64", low=0, high=1000, description="how many"),
+                Column("extra", nullable=True, unit="USD", description="on top"),
+            )
+        ),
+        golden={"colour": ["red", "blue", "green"], "count": [3, 4, 5], "extra": [0.5, None, 2]},
+        expected=[3.5, 8.0, 52.0],
+        created=CREATED,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an application answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., Answer]:
+    """A function that sends one request to an ASGI application, without a network."""
+    import httpx
+
+    async def send(app: Any, method: str, path: str, arguments: dict[str, Any]) -> Answer:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            response = await client.request(method, path, **arguments)
+        return Answer(response.status_code, response.headers, response.json())
+
+    def asked(app: Any, method: str, path: str, **arguments: Any) -> Answer:
+        return asyncio.run(send(app, method, path, arguments))
+
+    return asked
+
+
+@pytest.fixture(scope="session")
+def colours_app(colours: Artifact) -> Any:
+    """The application around the hand-written graph."""
+    from mlref.serving import create_app
+
+    return create_app(colours)
+
+
+def _float_type(width: int) -> Any:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    return FloatTensorType([None, width])
+
+
+@pytest.fixture
+def damaged(colours: Artifact, tmp_path: Path) -> Path:
+    """An artefact's folder, one byte of whose model is not what was packed."""
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for file in colours.folder.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    data = bytearray((folder / "model.onnx").read_bytes())
+    data[-1] ^= 1
+    (folder / "model.onnx").write_bytes(data)
+    return folder

@@ -22,7 +22,7 @@ from mlref.errors import MlrefError
 from mlref.runtime.clock import SystemClock
 from mlref.study.runner import DEFAULT_TIMEOUT_S
 
-__all__ = ["app", "main"]
+__all__ = ["app", "doctor", "main", "run", "serve"]
 
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
@@ -73,21 +73,21 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's callback
 
 @app.callback()
 def _options(
-    _version: Annotated[
+    _version: Annotated[  # noqa: FBT002 - typer's flag
         bool,
         typer.Option(
             "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
         ),
-    ] = False,  # noqa: FBT002 - typer's flag
+    ] = False,
 ) -> None:
     """What stands before a command."""
 
 
 @app.command(cls=_PairsCommand, epilog="Example: mlref run 01 02 -p seed 3 --jobs 2")
-def run(
+def run(  # noqa: PLR0917 - typer passes them by name
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NB]...", help="Numbers or names (1, 01, 01_topic); none: all."),
+        typer.Argument(metavar="NB", help="Numbers or names (1, 01, 01_topic); none: all."),
     ] = None,
     parameter: Annotated[
         list[str] | None,
@@ -117,7 +117,8 @@ def run(
     seconds = time.monotonic() - began
     result = RunResult(started=started, seconds=seconds, out=out, notebooks=results)
     if not result.interrupted:
-        steps = after.checks(everything=not names and notebooks is None)
+        figures = Path(given.get("out", out / "runs")) / "evidence"
+        steps = after.checks(everything=not names and notebooks is None, figures=figures)
         result = after.followed_by(result, console, steps)
     report.write(result)
     report.print_failures(console, result)

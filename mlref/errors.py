@@ -38,7 +38,8 @@ Catch `MlrefError` for all of them. Each also derives from the builtin that a ca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 __all__ = [
@@ -197,6 +198,10 @@ class ArtifactError(MlrefError, ValueError):
     def __init__(self, message: str, *, file: str) -> None:
         super().__init__(message)
         self.file = file
+
+    def __reduce__(self) -> tuple[Callable[..., ArtifactError], tuple[Any, ...]]:
+        """Survive the way from one process to another."""
+        return functools.partial(type(self), file=self.file), self.args
 
 
 class ArtifactMissingFileError(ArtifactError):

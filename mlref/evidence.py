@@ -18,11 +18,12 @@ GPU, a cloud account): it is shown with its machine and date, and exempt from th
 from __future__ import annotations
 
 import json
-import math
+import numbers
 import operator
 import os
 import platform
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -219,7 +220,7 @@ def check(claims: Iterable[Claim], evidence: Evidence) -> list[Violation]:
         if figure is None:
             violations.append(Violation(claim, "was not measured"))
         elif figure.kind != "recorded" and not claim.bound.holds(figure.value):
-            reason = f"is {figure.value:g}, must be {claim.bound.text}"
+            reason = f"is {figure.value:.10g}, must be {claim.bound.text}"
             violations.append(Violation(claim, reason))
     return violations
 
@@ -252,15 +253,18 @@ def load(path: str | os.PathLike[str]) -> Evidence:
     name = Path(path).name
     try:
         values = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{name} cannot be read: {error}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise EvidenceError(f"{name} is no evidence file: format must be {FORMAT!r}")
     try:
+        wrong = [key for key in ("machine", "versions") if not isinstance(values[key], dict)]
+        if wrong or not isinstance(values["topic"], str):
+            raise TypeError(f"wrong type of {', '.join(wrong) or 'topic'}")
         date.fromisoformat(values["date"])
         figures = {key: _figure(key, each) for key, each in values["figures"].items()}
         return Evidence(
-            str(values["topic"]),
+            values["topic"],
             values["date"],
             dict(values["machine"]),
             dict(values["versions"]),
@@ -274,16 +278,21 @@ def load_claims(path: str | os.PathLike[str]) -> list[Claim]:
     """The claims of an interview card: its points that name a figure.
 
     Raises:
-        EvidenceError: a point has a figure and no bound, or the bound cannot be read.
+        EvidenceError: no such file or not TOML, a point has a figure and no text or no bound, or
+            the bound cannot be read.
     """
-    card = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    name = Path(path).name
+    try:
+        card = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EvidenceError(f"{name} cannot be read: {error}") from error
     claims = []
     for point in card.get("points", ()):
         if "evidence" in point:
-            if "bound" not in point:
-                raise EvidenceError(f"{Path(path).name}: {point['evidence']} has no bound")
-            bound = Bound.parse(point["bound"])
-            claims.append(Claim(point["text"], point["evidence"], bound))
+            wrong = [key for key in ("text", "bound") if not isinstance(point.get(key), str)]
+            if wrong:
+                raise EvidenceError(f"{name}: {point['evidence']} has no {' and no '.join(wrong)}")
+            claims.append(Claim(point["text"], point["evidence"], Bound.parse(point["bound"])))
     return claims
 
 
@@ -291,11 +300,14 @@ def _figure(key: str, values: Mapping[str, Any]) -> Figure:
     value, unit, kind = values["value"], values["unit"], values["kind"]
     if not _KEY.fullmatch(key):
         raise EvidenceError(f'key must look like "01.name", got {key!r}')
-    if isinstance(value, bool) or not math.isfinite(float(value)):
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or not abs(value) <= sys.float_info.max:
         raise EvidenceError(f"{key} must be a finite number, got {value!r}")
     if kind not in get_args(Kind):
         raise EvidenceError(f"{key}: kind must be exact, ratio or recorded, got {kind!r}")
-    return Figure(float(value), str(unit), kind)
+    if not isinstance(unit, str):
+        raise EvidenceError(f'{key}: unit must be text, "" for none, got {unit!r}')
+    return Figure(float(value), unit, kind)
 
 
 def _version(name: str) -> str | None:

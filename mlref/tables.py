@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,13 +68,10 @@ class Table:
     def to_markdown(self) -> str:
         """A Markdown table (GitHub's), without a newline at the end."""
         lines = [
-            "| " + " | ".join(self.columns) + " |",
+            "| " + " | ".join(_escaped(name) for name in self.columns) + " |",
             "| " + " | ".join("---:" if number else "---" for number in self._numeric()) + " |",
         ]
-        lines += [
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
-            for row in self._texts()
-        ]
+        lines += ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in self._texts()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -96,16 +94,23 @@ class Table:
 
 
 def _is_number(cell: Any) -> bool:
-    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+    """Whether it is a number, NumPy's included."""
+    return isinstance(cell, numbers.Real) and not isinstance(cell, bool)
 
 
 def _text(cell: Any) -> str:
     if cell is None:
         return "-"
-    if isinstance(cell, bool):
+    if type(cell).__name__ in {"bool", "bool_"}:  # Python's and NumPy's
         return "yes" if cell else "no"
-    if isinstance(cell, float):
-        return f"{cell:,.4g}" if abs(cell) < 1000 else f"{cell:,.0f}"  # noqa: PLR2004
-    if isinstance(cell, int):
-        return f"{cell:,}"
+    if isinstance(cell, numbers.Integral):
+        return f"{int(cell):,}"
+    if isinstance(cell, numbers.Real):
+        value = float(cell)
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"  # noqa: PLR2004
     return str(cell)
+
+
+def _escaped(text: str) -> str:
+    """Text that stays in its cell of a Markdown table."""
+    return " ".join(text.splitlines()).replace("|", "\\|")

@@ -24,7 +24,8 @@ from mlref.schema import OnUnknown, Rows, Schema
 __all__ = ["TOLERANCE", "Artifact", "Golden", "load", "pack"]
 
 TOLERANCE = 1e-5
-"""The largest absolute difference from a golden prediction that counts as the same answer."""
+"""The largest difference from a golden prediction that counts as the same answer: absolute, and
+relative to the golden prediction where that is larger than 1, as a regression's may be."""
 
 MODEL, GOLDEN = "model.onnx", "golden.json"
 _LIBRARIES = ("numpy", "onnxruntime")
@@ -51,7 +52,7 @@ class Golden:
         """How many rows of `predictions` (shape (n, ...)) lie within the tolerance."""
         if np.shape(predictions) != self.predictions.shape:
             return 0
-        difference = np.abs(np.asarray(predictions, dtype=float) - self.predictions)
+        difference = _difference(np.asarray(predictions), self.predictions)
         return int((difference.reshape(len(difference), -1) <= tolerance).all(axis=1).sum())
 
 
@@ -159,7 +160,7 @@ def pack(
     data = _model_bytes(model)
     graph = open_graph(data, inputs, output)
     rows = _instances(inputs, golden)
-    answers = np.asarray(expected, dtype=np.float32)
+    answers = _answers(expected)
     given = {column: [row[column] for row in rows] for column in inputs.names}
     decoded = inputs.decode(given)
     _check_parity(graph.run(decoded.arrays, decoded.n_rows), answers)
@@ -229,6 +230,9 @@ def _golden(data: bytes, manifest: Manifest) -> Golden:
         values = json.loads(data)
         rows = tuple(values["instances"])
         answers = np.asarray(values["predictions"], dtype=np.float32)
+        names = set(manifest.inputs.names)
+        if not all(isinstance(row, dict) and set(row) == names for row in rows):
+            raise ValueError(f"a row has other columns than {', '.join(manifest.inputs.names)}")
         if not rows or answers.shape != (len(rows), *manifest.output.shape):
             raise ValueError(f"{len(rows)} rows, predictions of shape {answers.shape}")
     except (KeyError, TypeError, ValueError) as error:
@@ -258,11 +262,20 @@ def _plain(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(str(value))
 
 
+def _answers(expected: Any) -> np.ndarray:
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray(expected, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        text = f"expected must be an array of numbers: {error}"
+        raise errors.ArtifactParityError(text, file=GOLDEN) from error
+
+
 def _check_parity(got: np.ndarray, expected: np.ndarray) -> None:
     if got.shape != expected.shape:
         text = f"{MODEL} gives predictions of shape {got.shape}, expected {expected.shape}"
         raise errors.ArtifactParityError(text, file=MODEL)
-    difference = np.abs(got.astype(float) - expected.astype(float))
+    difference = _difference(got, expected)
     if not bool((difference <= TOLERANCE).all()):
         worst = int(np.argmax(difference.reshape(len(difference), -1).max(axis=1)))
         text = (
@@ -270,6 +283,13 @@ def _check_parity(got: np.ndarray, expected: np.ndarray) -> None:
             f"{worst}, allowed is {TOLERANCE:g}: the conversion is wrong, or the rows are others"
         )
         raise errors.ArtifactParityError(text, file=MODEL)
+
+
+def _difference(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """By how much each prediction is off, as `TOLERANCE` counts it; NaN where either is none."""
+    wide = expected.astype(float)
+    with np.errstate(invalid="ignore"):  # infinity less infinity: no prediction matches that
+        return np.asarray(np.abs(got.astype(float) - wide) / np.maximum(1, np.abs(wide)))
 
 
 def _model_bytes(model: Any) -> bytes:
@@ -282,7 +302,7 @@ def _model_bytes(model: Any) -> bytes:
 
 def _read(folder: Path, name: str) -> bytes:
     path = folder / name
-    if Path(name).name != name:
+    if Path(name).name != name or "\0" in name:
         raise errors.ArtifactSchemaError(f"{MANIFEST} names a path, {name!r}", file=MANIFEST)
     try:
         return path.read_bytes()
@@ -296,24 +316,30 @@ def _check_free(target: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise FileExistsError(f"{target} exists; pass overwrite=True or choose another folder")
-    if not (target / MANIFEST).is_file():
+    known = {MODEL, GOLDEN, MANIFEST}
+    if not (target / MANIFEST).is_file() or {path.name for path in target.iterdir()} - known:
         raise FileExistsError(f"{target} exists and is no artefact; choose another folder")
 
 
 def _write_folder(target: Path, contents: Mapping[str, bytes]) -> None:
     """All files or none: written beside the target, then moved into its place."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
-    fresh.mkdir()
+    target = target.resolve()  # what a link points to is replaced, the link stays
+    fresh, old = (target.with_name(f".{target.name}-{secrets.token_hex(4)}") for _ in range(2))
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.mkdir()
         for name, data in contents.items():
             files.write_bytes(fresh / name, data)
         if target.exists():
-            old = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
             target.rename(old)
-            fresh.rename(target)
-            shutil.rmtree(old)
-        else:
-            fresh.rename(target)
+        fresh.rename(target)
+    except errors.FileWriteError:
+        raise
+    except OSError as error:
+        if old.exists():
+            old.rename(target)
+        reason = f"not saved ({error.strerror}); choose another place"
+        raise errors.FileWriteError(error.errno, reason, str(target)) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

@@ -24,6 +24,8 @@ _DTYPES = {
 _TELLTALE = re.compile(
     rb"site-packages|dist-packages|(?:/home/|/Users/|/root/)[\w.-]+/[\w./-]+\.py"
 )
+# onnx.proto: field 13 of a tensor is `external_data`, its entry "location" names a file.
+_EXTERNAL = re.compile(rb"\x6a[\x00-\xff]{1,2}\x0a\x08location\x12")
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,24 @@ class Graph:
     output_shape: tuple[int, ...]
 
     def run(self, arrays: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
-        """float32 predictions of shape (n_rows, *output_shape) for decoded arrays."""
+        """float32 predictions of shape (n_rows, *output_shape) for decoded arrays.
+
+        Raises:
+            ArtifactSchemaError: the graph fails, or gives another shape than it says.
+        """
         feed = {
             name: arrays[name].reshape(n_rows, 1) if column else arrays[name]
             for name, column in self.ranks.items()
         }
-        (result,) = self.session.run([self.output], feed)
-        return np.asarray(result, dtype=np.float32).reshape((n_rows, *self.output_shape))
+        try:
+            (result,) = self.session.run([self.output], feed)
+        except Exception as error:  # ONNX Runtime's own errors share no base class
+            raise _mismatch(f"cannot answer {n_rows} rows: {error}") from error
+        shape = (n_rows, *self.output_shape)
+        if result.shape not in {shape, (*shape, 1)}:
+            raise _mismatch(f"gives an array of shape {result.shape} for {n_rows} rows")
+        with np.errstate(over="ignore"):
+            return np.asarray(result, dtype=np.float32).reshape(shape)
 
 
 def open_graph(data: bytes, inputs: Schema, output: str | None) -> Graph:
@@ -69,6 +82,8 @@ def open_graph(data: bytes, inputs: Schema, output: str | None) -> Graph:
         raise _mismatch(
             f"tells a path of the machine it was made on ({text}); strip metadata_props"
         )
+    if _EXTERNAL.search(data):
+        raise _mismatch("keeps its weights in another file; save it with external_data=False")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -93,6 +108,11 @@ def _ranks(session: Any, inputs: Schema) -> dict[str, bool]:
         node = nodes[column.name]
         dtype = _DTYPES.get(node.type, node.type)
         tail = tuple(node.shape[1:])
+        if node.shape and isinstance(node.shape[0], int):
+            raise _mismatch(
+                f"takes {column.name} in shape {node.shape}: always {node.shape[0]} rows; convert "
+                "it with a dynamic first dimension"
+            )
         as_column = column.shape == () and len(tail) == 1 and tail[0] in {1, None}
         if dtype != column.dtype or not (as_column or _fits(tail, column.shape)):
             want = f"{column.dtype} of shape (n, {', '.join(map(str, column.shape))})"

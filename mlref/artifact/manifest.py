@@ -18,6 +18,9 @@ FORMAT = "mlref-artifact/1"
 
 MANIFEST = "manifest.json"
 
+_TEXTS = ("name", "version", "created", "licence")
+_MAPS = ("files", "metrics", "training_data", "libraries")
+
 
 @dataclass(frozen=True)
 class Output:
@@ -80,7 +83,8 @@ class Manifest:
         """
         try:
             values = json.loads(data)
-        except ValueError as error:
+            canonical(values)  # NaN and half of a surrogate pair are read, but are not JSON
+        except (ValueError, RecursionError) as error:
             text = f"{MANIFEST} is not JSON ({error}); get the artefact again"
             raise errors.ArtifactTamperedError(text, file=MANIFEST) from error
         found = values.get("format") if isinstance(values, dict) else None
@@ -104,6 +108,10 @@ class Manifest:
     @classmethod
     def _from_values(cls, values: Mapping[str, Any]) -> Manifest:
         (output,) = values["outputs"]
+        wrong = [name for name in _TEXTS if not isinstance(values[name], str)]
+        wrong += [name for name in _MAPS if not isinstance(values[name], dict)]
+        if wrong or not isinstance(output["name"], str):
+            raise ValueError(f"wrong type of {', '.join(wrong) or 'the name of the output'}")
         return cls(
             name=values["name"],
             version=values["version"],

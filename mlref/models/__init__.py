@@ -19,7 +19,13 @@ from mlref.models.evaluation import (
     compare,
     evaluate,
 )
-from mlref.models.packing import fingerprint, golden_rows, pack_challenger, pack_champion
+from mlref.models.packing import (
+    fingerprint,
+    golden_rows,
+    pack_challenger,
+    pack_champion,
+    pack_model,
+)
 
 __all__ = [
     "Challenger",
@@ -33,6 +39,7 @@ __all__ = [
     "golden_rows",
     "pack_challenger",
     "pack_champion",
+    "pack_model",
     "to_onnx",
     "train_challenger",
     "train_champion",

@@ -42,7 +42,8 @@ class Preparation:
         categories: for each string column its known categories; the code of a category is its
             position + 1, and 0 is the code of any other.
         numbers: the number columns, in the order in which the network takes them.
-        fill: float32 array of shape (len(numbers),): the median, put where a number is missing.
+        fill: float32 array of shape (len(numbers),): the median, put where a number is missing;
+            0 for a column that never had a value.
         low: float32 array of the same shape, the least value of the training rows. A summer day is
             hotter than any day of the training: the network sees the hottest that it knows.
         high: float32 array of the same shape, the greatest value of the training rows.
@@ -72,17 +73,15 @@ class Preparation:
 
     def apply(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Codes (int64, shape (n, strings)) and numbers (float32, shape (n, width))."""
-        codes = np.stack(
-            [
-                [1 + known.index(value) if value in known else 0 for value in arrays[name]]
-                for name, known in self.categories.items()
-            ],
-            axis=1,
-        ).astype(np.int64)
+        columns = []
+        for name, known in self.categories.items():
+            code_of = {value: code for code, value in enumerate(known, start=1)}
+            columns.append([code_of.get(value, 0) for value in arrays[name]])
+        codes = np.array(columns, dtype=np.int64).T.copy()
         raw = np.stack([arrays[name] for name in self.numbers], axis=1)
         missing = np.isnan(raw)
-        known = np.clip(np.where(missing, self.fill, raw), self.low, self.high)
-        scaled = (known - self.mean) / self.scale
+        clipped = np.clip(np.where(missing, self.fill, raw), self.low, self.high)
+        scaled = (clipped - self.mean) / self.scale
         flags = missing[:, list(self.flagged)]
         return codes, np.concatenate([scaled, flags], axis=1).astype(np.float32)
 
@@ -206,7 +205,7 @@ def _prepare(inputs: Schema, arrays: Mapping[str, np.ndarray]) -> Preparation:
     numbers = tuple(column.name for column in inputs if column.dtype == "float32")
     raw = np.stack([arrays[name] for name in numbers], axis=1).astype(np.float64)
     missing = np.isnan(raw)
-    fill = np.nanmedian(raw, axis=0)
+    fill = np.nanmedian(np.where(missing.all(axis=0), 0, raw), axis=0)
     filled = np.where(missing, fill, raw)
     scale = filled.std(axis=0)
     return Preparation(

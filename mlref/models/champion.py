@@ -24,6 +24,7 @@ class ChampionSettings:
     iterations: int = 200  # trees; no early stopping, so that a run can be repeated
     learning_rate: float = 0.05  # weight of each tree
     max_leaves: int = 15  # per tree
+    threads: int = 1  # so that sums are added in one order on every machine
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,13 @@ class Champion:
         """The probability of being late, float64 array of shape (n,), for n raw flights."""
         with extra("train"):
             import pandas as pd
+            from threadpoolctl import threadpool_limits
         decoded = self.inputs.decode(rows, allow_empty=True)
         if decoded.n_rows == 0:
             return np.empty(0)
         frame = pd.DataFrame(decoded.arrays, columns=list(self.inputs.names))
-        return np.asarray(self.pipeline.predict_proba(frame)[:, 1])
+        with threadpool_limits(1, user_api="openmp"):
+            return np.asarray(self.pipeline.predict_proba(frame)[:, 1])
 
 
 def train_champion(
@@ -59,7 +62,7 @@ def train_champion(
 
     Raises:
         InvalidInputError: the rows are no flights.
-        ValueError: one outcome only.
+        ValueError: one outcome only, or a column without any value.
     """
     with extra("train"):
         import pandas as pd
@@ -67,11 +70,15 @@ def train_champion(
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.pipeline import Pipeline
         from sklearn.preprocessing import OrdinalEncoder
+        from threadpoolctl import threadpool_limits
     tuned = settings or ChampionSettings()
     features = frame[list(flights.FEATURES.names)]
     flights.validate(features, on_unknown="impute")
     if frame["late"].nunique() < 2:  # noqa: PLR2004 - a class has two outcomes
         raise ValueError("training needs late flights and punctual ones, got one kind only")
+    empty = [name for name in features if features[name].isna().all()]
+    if empty:
+        raise ValueError(f"training needs values in every column, got none in {', '.join(empty)}")
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     pipeline = Pipeline(
         [
@@ -94,5 +101,6 @@ def train_champion(
         ]
     )
     plain = pd.DataFrame({name: features[name].to_numpy() for name in features})
-    pipeline.fit(plain, frame["late"].to_numpy())
+    with threadpool_limits(tuned.threads, user_api="openmp"):
+        pipeline.fit(plain, frame["late"].to_numpy())
     return Champion(pipeline, flights.known_categories(frame))

@@ -57,13 +57,16 @@ def _champion(model: Champion) -> Any:
         (c.name, (StringTensorType if c.dtype == "string" else FloatTensorType)([None, 1]))
         for c in model.inputs
     ]
-    made = convert(
-        model.pipeline,
-        initial_types=types,
-        options={"zipmap": False},
-        target_opset={"": _OPSET, "ai.onnx.ml": _ML_OPSET},
-        name="champion",
-    )
+    with warnings.catch_warnings():
+        # The converter puts booleans where protobuf wants integers, which it will refuse one day.
+        warnings.filterwarnings("ignore", "Field onnx.AttributeProto", DeprecationWarning)
+        made = convert(
+            model.pipeline,
+            initial_types=types,
+            options={"zipmap": False},
+            target_opset={"": _OPSET, "ai.onnx.ml": _ML_OPSET},
+            name="champion",
+        )
     graph = made.graph
     names = [node.name for node in graph.output]
     (both,) = [name for name in names if "prob" in name]  # (n, 2): punctual, late
@@ -194,6 +197,9 @@ def _cleaned(model: Any) -> Any:
     model.graph.doc_string = ""
     for output in model.graph.output:
         _rename_output(model.graph, output)
+    opsets = sorted(model.opset_import, key=lambda each: each.domain)  # they come from a set
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
     del model.graph.value_info[:]

@@ -30,6 +30,7 @@ __all__ = [
     "brier",
     "compare",
     "evaluate",
+    "reliability",
     "roc_auc",
 ]
 
@@ -149,7 +150,7 @@ class Evaluation:
         figure, axes = plotting.new_figure(width=4.4, height=3.8)
         predicted, observed = reliability(self.truth, self.scores, bins=_BINS)
         with plotting.style():
-            axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
+            axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1, marker="")
             axes.plot(predicted, observed, **_mark(0))
             axes.set(title="Reliability", xlabel="predicted", ylabel="really late")
             axes.set(xlim=(0, 1), ylim=(0, 1))
@@ -177,11 +178,17 @@ def evaluate(model: Predictor, frame: Any) -> Evaluation:
         frame: flights as `flights.load` gives them, n >= 1 rows.
 
     Raises:
-        ValueError: the model's answer has another shape, or a month holds one outcome only.
+        ValueError: no rows, the model's answer has another shape or holds what is no probability,
+            or a month holds one outcome only.
     """
+    if not len(frame):
+        raise ValueError("the frame has no rows; evaluate at least one month")
     scores = np.asarray(model.predict(frame[list(flights.FEATURES.names)]), dtype=float)
     if scores.shape != (len(frame),):
         raise ValueError(f"predict gave shape {scores.shape}, expected ({len(frame)},)")
+    strange = scores[~((scores >= 0) & (scores <= 1))]
+    if len(strange):
+        raise ValueError(f"predict gave {strange[0]:g}; probabilities lie between 0 and 1")
     truth = frame["late"].to_numpy()
     month_of = frame["month"].to_numpy().astype(int)
     day_of = frame["scheduled"].dt.day.to_numpy().astype(int)
@@ -252,7 +259,7 @@ def roc_auc(truth: Any, scores: Any, weights: Any = None) -> float:
         weights: float >= 0, shape (n,); None counts every row once.
 
     Raises:
-        ValueError: one class only.
+        ValueError: one class only, NaN among the scores, or arrays of different lengths.
 
     Source:
         Hanley and McNeil, Radiology 143 (1982), 29-36: the AUC is the Mann-Whitney statistic.
@@ -260,10 +267,14 @@ def roc_auc(truth: Any, scores: Any, weights: Any = None) -> float:
     >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    truth = np.asarray(truth)
-    return _Ranked(truth, np.asarray(scores)).auc(
-        np.ones(len(truth)) if weights is None else weights
-    )
+    truth, scores = np.asarray(truth), np.asarray(scores, dtype=float)
+    weight = np.ones(len(truth)) if weights is None else np.asarray(weights, dtype=float)
+    if not truth.shape == scores.shape == weight.shape == (len(truth),):
+        shapes = f"{truth.shape}, {scores.shape}, {weight.shape}"
+        raise ValueError(f"truth, scores and weights must be of one length, got shapes {shapes}")
+    if np.isnan(scores).any():
+        raise ValueError("scores must be numbers, got NaN among them")
+    return _Ranked(truth, scores).auc(weight)
 
 
 def brier(truth: Any, scores: Any) -> float:
@@ -283,9 +294,9 @@ def brier(truth: Any, scores: Any) -> float:
 
 
 def reliability(truth: Any, scores: Any, *, bins: int = _BINS) -> tuple[np.ndarray, np.ndarray]:
-    """Mean prediction and share of positives, arrays of shape (bins,), by rising score."""
+    """Mean prediction and share of positives by rising score: arrays of shape (min(bins, n),)."""
     order = np.argsort(scores, kind="stable")
-    parts: Sequence[np.ndarray] = np.array_split(order, bins)
+    parts: Sequence[np.ndarray] = np.array_split(order, min(bins, len(order)))
     return (
         np.array([np.asarray(scores)[part].mean() for part in parts]),
         np.array([np.asarray(truth)[part].mean() for part in parts]),

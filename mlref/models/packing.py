@@ -66,6 +66,7 @@ def pack_model(
     model: Champion | Challenger,
     *,
     version: str,
+    training: Any = None,
     evaluation: Evaluation | None = None,
     created: datetime | None = None,
     overwrite: bool = False,
@@ -76,11 +77,12 @@ def pack_model(
         folder: where.
         model: the trained model.
         version: of the model.
+        training: the flights that it was trained on; default those of January to March.
         evaluation: its figures, when they are at hand; otherwise they are computed.
         created: when (aware); default SOURCE_DATE_EPOCH, else now.
         overwrite: replace an artefact that is there already.
     """
-    training = flights.load(flights.TRAINING_MONTHS)
+    learnt = flights.load(flights.TRAINING_MONTHS) if training is None else training
     serving = flights.load(flights.SERVING_MONTHS)
     judged = evaluation or evaluate(model, serving)
     golden = golden_rows(serving, model.inputs)
@@ -95,7 +97,7 @@ def pack_model(
         expected=model.predict(golden),
         created=created,
         metrics={**judged.to_metrics(), "mean_auc": round(judged.mean_auc, 6)},
-        training_data=fingerprint(training),
+        training_data=fingerprint(learnt),
         libraries=("scikit-learn", "skl2onnx") if champion else ("torch", "onnx"),
         licence=_LICENCE,
         overwrite=overwrite,
@@ -111,18 +113,20 @@ def golden_rows(frame: Any, inputs: Schema, *, count: int = _GOLDEN_ROWS) -> Any
         count: how many rows, at least 3.
 
     Raises:
-        ValueError: the frame holds no row of one of the three kinds.
+        ValueError: `count` is too small, or the frame holds no row of one of the three kinds.
     """
     features = frame[list(inputs.names)].reset_index(drop=True)
     missing = features.isna().any(axis=1)
     unseen = ~features["dest"].isin(inputs["dest"].categories or ())
     kinds = {"complete": ~missing & ~unseen, "missing": missing & ~unseen, "unseen": unseen}
+    if count < len(kinds):
+        raise ValueError(f"count must be at least {len(kinds)}, one row of each kind, got {count}")
     absent = [name for name, rows in kinds.items() if not rows.any()]
     if absent:
         raise ValueError(f"no row is {', '.join(absent)}; give more months")
     chosen = [int(np.flatnonzero(rows)[0]) for rows in kinds.values()]
     spread = np.linspace(0, len(features) - 1, count + len(chosen)).astype(int).tolist()
-    chosen += [row for row in spread if row not in chosen][: count - len(chosen)]
+    chosen += [row for row in dict.fromkeys(spread) if row not in chosen][: count - len(chosen)]
     return features.iloc[chosen].reset_index(drop=True)
 
 

@@ -34,26 +34,24 @@ Needs a POSIX system.
 
 from __future__ import annotations
 
-import errno
-import functools
 import io
 import json
 import logging
 import os
 import selectors
 import signal
-import socket
-import stat
 import subprocess
-import tempfile
 import threading
 import time
 import weakref
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from mlref.errors import PortInUseError, ProcessError, ProcessExitedError, ProcessNotReadyError
+from mlref.errors import ProcessError, ProcessExitedError, ProcessNotReadyError
+from mlref.runtime._lifeline import abandon, announce_sigterm, close_in_forks
+from mlref.runtime._log import LogFile
+from mlref.runtime.child import PARENT_FD, REPORT_FD, bind, die_with_parent, report
+from mlref.runtime.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,28 +69,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_REPORT_FD = "MLREF_REPORT_FD"
-_PARENT_FD = "MLREF_PARENT_FD"
 _CHUNK_BYTES = 65536
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """The tunables of one child process.
-
-    >>> Limits(drain_timeout_s=2).ready_timeout_s
-    30.0
-    """
-
-    ready_timeout_s: float = 30.0  # seconds for the first report, and for wait_ready
-    drain_timeout_s: float = 10.0  # seconds between SIGTERM and SIGKILL
-    kill_timeout_s: float = 5.0  # seconds within which the system must end what SIGKILL hit
-    poll_interval_s: float = 0.02  # seconds between two looks at a condition
-    log_tail_lines: int = 20  # lines of the log that an error shows
-    log_tail_bytes: int = 65536  # bytes of the log that are kept after the end
-
-
-DEFAULT_LIMITS = Limits()
 
 
 def start(
@@ -126,17 +103,18 @@ def start(
         raise TypeError(f"command must be a list of arguments, got the string {command!r}")
     report_end, child_report_end = os.pipe()
     child_lifeline, lifeline_end = os.pipe()
-    descriptors = {_REPORT_FD: str(child_report_end), _PARENT_FD: str(child_lifeline)}
+    descriptors = {REPORT_FD: str(child_report_end), PARENT_FD: str(child_lifeline)}
     with ExitStack() as ours:
         reports = ours.enter_context(io.FileIO(report_end, "rb"))
         lifeline = ours.enter_context(io.FileIO(lifeline_end, "wb"))
-        _close_in_forks(reports, lifeline)
-        log = ours.enter_context(tempfile.TemporaryFile())
+        close_in_forks(reports, lifeline)
+        log = LogFile(limits.log_tail_bytes)
+        ours.callback(log.close)
         try:
             popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log.file,
                 stderr=subprocess.STDOUT,
                 env={"PYTHONUNBUFFERED": "1"} | dict(os.environ) | dict(env or {}) | descriptors,
                 cwd=cwd,
@@ -175,7 +153,7 @@ class ManagedProcess:
         limits: Limits,
         reports: io.FileIO,
         lifeline: io.FileIO,
-        log: IO[bytes],
+        log: LogFile,
     ) -> None:
         self.name = name
         self.limits = limits
@@ -184,13 +162,12 @@ class ManagedProcess:
         self._reports = reports
         self._lifeline = lifeline
         self._log = log
-        self._log_end = b""
         self._unread = bytearray()
         self._owner = os.getpid()
         self._swept = False
         self._pump_lock = threading.RLock()
         self._stop_lock = threading.RLock()
-        self._finalizer = weakref.finalize(self, _abandon, self._owner, popen, reports, lifeline)
+        self._finalizer = weakref.finalize(self, abandon, self._owner, popen, reports, lifeline)
 
     def __str__(self) -> str:
         return f"{self.name} (pid {self.pid})"
@@ -325,8 +302,7 @@ class ManagedProcess:
             lines: how many; None means `limits.log_tail_lines`.
         """
         count = self.limits.log_tail_lines if lines is None else lines
-        text = self._read_log().decode("utf-8", "replace")
-        return "\n".join(text.splitlines()[-count:]) if count > 0 else ""
+        return self._log.tail(count)
 
     def stop(self, drain_timeout_s: float | None = None) -> int:
         """The exit status, after the child and all of its process group have ended.
@@ -345,7 +321,7 @@ class ManagedProcess:
         with self._stop_lock:
             try:
                 if self.running:
-                    _announce_sigterm(self._lifeline)
+                    announce_sigterm(self._lifeline)
                     self._popen.send_signal(signal.SIGTERM)
                 if not self._wait_until(lambda: not self.running, limit_s):
                     logger.warning("%s did not drain within %g s: killed", self, limit_s)
@@ -362,7 +338,6 @@ class ManagedProcess:
         while not self._reports.closed:
             self._pump(0)
         self._lifeline.close()
-        self._log_end = self._read_log()
         self._log.close()
         self._finalizer.detach()
 
@@ -402,14 +377,6 @@ class ManagedProcess:
         with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM if only zombies are left
             os.killpg(self.pid, signal.SIGKILL)
 
-    def _read_log(self) -> bytes:
-        """The end of the log, without moving the offset, which the child shares."""
-        if self._log.closed:
-            return self._log_end
-        size_bytes = os.fstat(self._log.fileno()).st_size
-        kept_bytes = self.limits.log_tail_bytes
-        return os.pread(self._log.fileno(), kept_bytes, max(0, size_bytes - kept_bytes))
-
     def _exited(self, when: str) -> ProcessExitedError:
         """The error for a child that is gone."""
         message = f"{self} {_ending(self.returncode)} {when}"
@@ -431,183 +398,3 @@ def _ending(returncode: int | None) -> str:
         return f"was ended by {signal.Signals(-returncode).name}"
     except ValueError:  # a real-time signal
         return f"was ended by signal {-returncode}"
-
-
-def _abandon(
-    owner: int, popen: subprocess.Popen[bytes], reports: io.FileIO, lifeline: io.FileIO
-) -> None:
-    """Let go of a child that nobody stopped, at the interpreter's end or before."""
-    if os.getpid() == owner and popen.poll() is None:  # in a fork it is not ours to end
-        _announce_sigterm(lifeline)
-        with suppress(ProcessLookupError):
-            os.killpg(popen.pid, signal.SIGTERM)  # all of it: nobody will sweep up later
-    reports.close()
-    lifeline.close()
-
-
-def _announce_sigterm(lifeline: io.FileIO) -> None:
-    """Tell the child's watching thread that it need not send SIGTERM a second time."""
-    with suppress(BrokenPipeError):  # the child is gone, or does not watch
-        lifeline.write(b".")
-
-
-_parent_ends: weakref.WeakSet[io.FileIO] = weakref.WeakSet()
-
-
-def _close_in_forks(*ends: io.FileIO) -> None:
-    """Have forks of this process close the parent's ends: a copy would keep a lifeline alive."""
-    _register_at_fork()
-    _parent_ends.update(ends)
-
-
-@functools.cache
-def _register_at_fork() -> None:
-    os.register_at_fork(after_in_child=_close_parent_ends)
-
-
-def _close_parent_ends() -> None:
-    for end in list(_parent_ends):
-        end.close()
-
-
-# --- in the child ---------------------------------------------------------------------------------
-
-_child_lock = threading.RLock()  # reentrant: a signal handler may report, too
-_inherited: dict[str, int | None] = {}
-_on_parent_death: list[Callable[[], None]] = []
-
-
-def report(**values: Any) -> None:
-    """Send one JSON object to the parent; without a parent that listens, nothing happens.
-
-    It waits when the parent has left 64 KiB of reports unread.
-
-    Args:
-        **values: what JSON can hold, with finite numbers only.
-
-    Raises:
-        TypeError: a value that JSON cannot hold, with or without a parent.
-        ValueError: NaN or an infinity.
-
-    >>> report(port=8080)  # no parent here
-    """
-    line = json.dumps(values, allow_nan=False).encode() + b"\n"
-    descriptor = _inherited_descriptor(_REPORT_FD)
-    if descriptor is None:
-        return
-    with _child_lock, suppress(BrokenPipeError):  # the parent has stopped listening
-        while line:
-            line = line[os.write(descriptor, line) :]
-
-
-def die_with_parent(
-    on_parent_death: Callable[[], None] | None = None,
-    *,
-    drain_timeout_s: float = DEFAULT_LIMITS.drain_timeout_s,
-) -> bool:
-    """Whether there is a parent to die with; if so, this process ends when the parent is gone.
-
-    Call it first thing in a child, before it starts processes of its own. When the parent has
-    closed the lifeline or has ended in whatever way, a daemon thread calls `on_parent_death` and
-    then sends SIGTERM to this process and its group, so that they drain as for `stop()`; whoever
-    still runs after the limit gets SIGKILL. A process without a handler for SIGTERM has nothing to
-    drain and gets SIGKILL at once.
-
-    Args:
-        on_parent_death: called first, in the daemon thread. Further calls of `die_with_parent` add
-            to the list.
-        drain_timeout_s: seconds between the parent's end and SIGKILL; the first call decides.
-    """
-    descriptor = _inherited_descriptor(_PARENT_FD)
-    if descriptor is None:
-        return False
-    with _child_lock:
-        if on_parent_death is not None:
-            _on_parent_death.append(on_parent_death)
-        if not any(thread.name == _watch_parent.__name__ for thread in threading.enumerate()):
-            threading.Thread(
-                target=_watch_parent,
-                args=(descriptor, drain_timeout_s),
-                name=_watch_parent.__name__,
-                daemon=True,
-            ).start()
-    return True
-
-
-def _watch_parent(descriptor: int, drain_timeout_s: float) -> None:
-    """Block until the lifeline breaks, then end this process."""
-    announced = False
-    while os.read(descriptor, 1):  # the parent is alive, but has sent SIGTERM itself
-        announced = True
-    killer = threading.Timer(drain_timeout_s, _signal_own_group, [signal.SIGKILL])
-    killer.daemon = True
-    killer.start()
-    for call in _on_parent_death:
-        try:
-            call()
-        except Exception:
-            logger.exception("on_parent_death failed")
-    drains = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    if not (announced and drains):
-        _signal_own_group(signal.SIGTERM if drains else signal.SIGKILL)
-
-
-def _signal_own_group(number: signal.Signals) -> None:
-    """Signal this process, and its group if it leads one."""
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, number)
-    else:
-        os.kill(os.getpid(), number)
-
-
-def _inherited_descriptor(variable: str) -> int | None:
-    """The child's end of a pipe; the first call hides both from this process's own children."""
-    with _child_lock:
-        if not _inherited:
-            for name in (_REPORT_FD, _PARENT_FD):
-                _inherited[name] = _adopt(os.environ.pop(name, ""))
-        return _inherited[variable]
-
-
-def _adopt(text: str) -> int | None:
-    """The number of a pipe that this process really has, made non-inheritable, or None."""
-    if not text.isdecimal():
-        return None
-    descriptor = int(text)
-    try:
-        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            return None
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - its own signature
-    except OSError:  # the variable came through a process that closed the pipe
-        return None
-    return descriptor
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket, ready to be handed to a server.
-
-    Args:
-        host: a numeric address or a name; "127.0.0.1" unless others may connect.
-        port: 0 to 65535; 0 takes any that is free, to be read with `getsockname()[1]`.
-
-    Raises:
-        PortInUseError: somebody else listens on that port.
-        ValueError: the port is not a port.
-        OSError: the address is not one of this machine, or the port needs privileges.
-
-    >>> with bind("127.0.0.1", 0) as listener:
-    ...     listener.getsockname()[1] > 0
-    True
-    """
-    if not 0 <= port <= 65535:  # noqa: PLR2004 - the largest 16-bit number
-        raise ValueError(f"port must be from 0 to 65535, got {port}; 0 takes any that is free")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=socket.SOMAXCONN)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise PortInUseError(
-            errno.EADDRINUSE,
-            f"port {port} on {host} is in use; choose another port, or 0 for any that is free",
-        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -15,8 +16,22 @@ from mlref.schema.column import Column, DType
 __all__ = ["ColumnCheck", "JsonConstant"]
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+_INT64 = np.iinfo(np.int64)
 _SHOWN_ROWS = 10
-_SHORT = reprlib.Repr()  # looks at the beginning of a value only, however deep or long it is
+_NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, AbstractSet, type)
+_LONGEST_BITS = 10_000  # an int beyond about 4300 digits has no repr
+
+
+class _Short(reprlib.Repr):
+    """Looks at the beginning of a value only, however deep or long it is."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        """An integer, also one that is too long for `repr`."""
+        bits = x.bit_length()
+        return super().repr_int(x, level) if bits < _LONGEST_BITS else f"an integer of {bits} bits"
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 40  # as much as a line holds
 
 
@@ -51,7 +66,7 @@ class ColumnCheck:
     def length(self, values: Any) -> int:
         """How many rows there are."""
         listed = hasattr(values, "__len__") and getattr(values, "ndim", 1) > 0
-        if isinstance(values, (str, bytes, Mapping, AbstractSet)) or not listed:
+        if isinstance(values, _NO_LISTS) or not listed:
             self.report(errors.WrongTypeError, [], f"must be a list of values, got {_show(values)}")
             return 0
         return len(values)
@@ -64,7 +79,7 @@ class ColumnCheck:
         wrong, missing = [], []
         for row, value in enumerate(cells):
             if isinstance(value, str) and not isinstance(value, JsonConstant) and _is_text(value):
-                cells[row] = str(value)
+                cells[row] = str.__str__(value)  # str() of an enum is not its value
             elif _is_missing(value):
                 missing.append(row)
             else:
@@ -101,25 +116,23 @@ class ColumnCheck:
     def number(self, values: Any) -> np.ndarray:
         """A float32 or int64 array of shape (n, *column.shape)."""
         shape, dtype = self.column.shape, self.column.dtype
-        nothing = np.empty((0, *shape), dtype=dtype)
         if self.problems:
-            return nothing
+            return np.empty((0, *shape), dtype=dtype)
         array = _as_numbers(values, dtype)
         if array is None or array.shape[1:] != shape:
             array = self._numbers_one_by_one(values)
-        if self.problems:
-            return nothing
         if dtype == "int64":
             self._range(array)
             return array.astype(np.int64)
-        wide = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            wide = array.astype(np.float64)
         lost = np.isinf(wide) | (np.abs(wide) > _FLOAT32_MAX)
         if lost.any():
             rows = np.flatnonzero(_any_per_row(lost)).tolist()
             self.report(
                 errors.NotFiniteError,
                 rows,
-                f"must be a finite float32, got {wide[lost][0]:g}; send null where unknown",
+                f"must be a finite float32, got {wide[lost][0]:g}{self._null_advice()}",
             )
         self._missing(np.flatnonzero(_any_per_row(np.isnan(wide))).tolist(), "give a number")
         self._range(np.where(lost, np.nan, wide))
@@ -144,29 +157,41 @@ class ColumnCheck:
             )
 
     def _numbers_one_by_one(self, values: Any) -> np.ndarray:
-        """The slow road: a list, or an array of objects. Finds every value that is no number."""
+        """The slow road: a list, or an array of objects. Finds every value that is no number.
+
+        In the place of such a value stands one that the column accepts, so that the others are
+        checked all the same, and keep their positions.
+        """
         whole = self.column.dtype == "int64"
+        stand_in = self._stand_in()
         found: list[Any] = []
         faults: dict[type[errors.InputProblem], list[int]] = {}
-        first_wrong: Any = None
+        first: dict[type[errors.InputProblem], Any] = {}
         for row, value in enumerate(values):
             cells = _flat(value, self.column.shape)
             if cells is None:
                 faults.setdefault(errors.WrongLengthError, []).append(row)
+                found.append([stand_in] * math.prod(self.column.shape))
                 continue
             numbers = [_number(cell, whole=whole) for cell in cells]
+            if None in numbers:
+                bad = [cell for cell, n in zip(cells, numbers, strict=True) if n is None]
+                kinds = {_fault(cell): cell for cell in reversed(bad)}  # the first of each kind
+                first = kinds | first
+                for kind in kinds:
+                    faults.setdefault(kind, []).append(row)
+                numbers = [stand_in if n is None else n for n in numbers]
             found.append(numbers)
-            if None not in numbers:
-                continue
-            bad = [cell for cell, n in zip(cells, numbers, strict=True) if n is None]
-            kinds = {_fault(cell): cell for cell in reversed(bad)}  # the first of each kind
-            if errors.WrongTypeError not in faults:
-                first_wrong = kinds.get(errors.WrongTypeError)
-            for kind in kinds:
-                faults.setdefault(kind, []).append(row)
         for kind, rows in faults.items():
-            self.report(kind, rows, self._fault_text(kind, first_wrong))
-        return np.empty(0) if self.problems else self._packed(found)
+            self.report(kind, rows, self._fault_text(kind, first.get(kind)))
+        array = np.array(found, dtype="int64" if whole else "float64")
+        return array.reshape((len(found), *self.column.shape))
+
+    def _stand_in(self) -> float:
+        low = -math.inf if self.column.low is None else self.column.low
+        high = math.inf if self.column.high is None else self.column.high
+        value = min(max(0.0, low), high)
+        return math.ceil(value) if self.column.dtype == "int64" else value
 
     def _fault_text(self, kind: type[errors.InputProblem], value: Any) -> str:
         kind_name = "a whole number" if self.column.dtype == "int64" else "a number"
@@ -174,18 +199,14 @@ class ColumnCheck:
             size = "x".join(map(str, self.column.shape))
             return f"must be a list of {size} numbers in each row"
         if kind is errors.NotFiniteError:
-            return "must be a finite number, got NaN or Infinity; send null where unknown"
+            got = str(value) if isinstance(value, JsonConstant) else _show(value)
+            return f"must be a finite {self.column.dtype}, got {got}{self._null_advice()}"
         if kind is errors.MissingValueError:
             return f"is not nullable, got a missing value; give {kind_name}"
         return f"must be {kind_name}, got {_show(value)}"
 
-    def _packed(self, found: list[Any]) -> np.ndarray:
-        try:
-            array = np.array(found, dtype="int64" if self.column.dtype == "int64" else "float64")
-        except OverflowError:
-            self.report(errors.NotFiniteError, [], f"holds a number beyond {self.column.dtype}")
-            return np.empty(0)
-        return array.reshape((len(found), *self.column.shape))
+    def _null_advice(self) -> str:
+        return "; send null where unknown" if self.column.nullable else ""
 
 
 def _as_numbers(values: Any, dtype: DType) -> np.ndarray | None:
@@ -193,10 +214,10 @@ def _as_numbers(values: Any, dtype: DType) -> np.ndarray | None:
     array = values if isinstance(values, np.ndarray) else getattr(values, "to_numpy", None)
     if callable(array):
         array = array()
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         return None
     if array.dtype.kind in ("iu" if dtype == "int64" else "iuf"):
-        if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        if array.dtype == np.uint64 and array.size and array.max() > _INT64.max:
             return None
         return array
     return None
@@ -204,12 +225,12 @@ def _as_numbers(values: Any, dtype: DType) -> np.ndarray | None:
 
 def _number(value: Any, *, whole: bool) -> float | int | None:
     """The value as a plain number (NaN when missing), or None when it is not one."""
-    if type(value) is float or type(value) is int:
-        return None if whole and type(value) is float else value
+    if type(value) is float:
+        return None if whole else value
     if isinstance(value, (bool, np.bool_, str)):
         return None
-    if isinstance(value, np.integer):
-        return int(value)
+    if _is_integer(value):
+        return _integer(int(value), whole=whole)
     if whole:
         return None
     if isinstance(value, np.floating):
@@ -217,18 +238,32 @@ def _number(value: Any, *, whole: bool) -> float | int | None:
     return float("nan") if _is_missing(value) else None
 
 
+def _integer(value: int, *, whole: bool) -> float | int | None:
+    """The integer; where it is too large, None as int64 and an infinity as float32."""
+    if whole:
+        return value if _INT64.min <= value <= _INT64.max else None
+    return value if abs(value) <= _FLOAT32_MAX else math.inf if value > 0 else -math.inf
+
+
 def _fault(cell: Any) -> type[errors.InputProblem]:
-    """What is wrong with a cell that is no number."""
-    if isinstance(cell, JsonConstant):
+    """What is wrong with a cell that is no number, or one that int64 cannot hold."""
+    if isinstance(cell, JsonConstant) or _is_integer(cell):
         return errors.NotFiniteError
     return errors.MissingValueError if _is_missing(cell) else errors.WrongTypeError
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether it is an integer; a bool is none, nor is the duration that NumPy counts as one."""
+    return type(value) is int or (
+        isinstance(value, np.integer) and not isinstance(value, np.timedelta64)
+    )
 
 
 def _is_missing(value: Any) -> bool:
     return (
         value is None
         or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
-        or type(value).__name__ in {"NAType", "NaTType"}
+        or type(value).__name__ in {"NAType", "NaTType", "MaskedConstant"}
     )
 
 
@@ -252,7 +287,7 @@ def _is_text(value: str) -> bool:
 
 
 def _any_per_row(flags: np.ndarray) -> np.ndarray:
-    return np.asarray(flags.reshape(len(flags), -1).any(axis=1)) if flags.ndim > 1 else flags
+    return np.asarray(flags.any(axis=tuple(range(1, flags.ndim))))
 
 
 def _bound(value: float | None, otherwise: str) -> str:

@@ -41,6 +41,12 @@ class Column:
 
     def __post_init__(self) -> None:
         """Refuse a column that could not be honoured."""
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"a column's name must be text, got {self.name!r}")
+        if not _is_tuple(self.shape, int) or any(size < 1 for size in self.shape):
+            raise ValueError(f"{self.name}: shape must be a tuple of sizes, got {self.shape!r}")
+        if self.categories is not None and not _is_tuple(self.categories, str):
+            raise ValueError(f"{self.name}: categories must be a tuple of strings")
         if self.dtype not in {"float32", "int64", "string"}:
             msg = f"{self.name}: dtype must be float32, int64 or string, got {self.dtype!r}"
             raise ValueError(msg)
@@ -49,6 +55,9 @@ class Column:
             raise ValueError(msg)
         if self.dtype == "string" and (self.shape or self.low is not None or self.high is not None):
             msg = f"{self.name}: a string column has no shape and no range"
+            raise ValueError(msg)
+        if self.low is not None and self.high is not None and not self.low <= self.high:
+            msg = f"{self.name}: low must be at most high, got {self.low} and {self.high}"
             raise ValueError(msg)
         if self.dtype != "string" and self.categories is not None:
             msg = f"{self.name}: only a string column has categories"
@@ -80,3 +89,7 @@ class Column:
             if made.get(name) is not None:
                 made[name] = tuple(made[name])
         return cls(**made)
+
+
+def _is_tuple(value: Any, kind: type) -> bool:
+    return isinstance(value, tuple) and all(isinstance(each, kind) for each in value)

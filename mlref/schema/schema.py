@@ -131,7 +131,8 @@ class Schema:
         if not callable(getattr(rows, "keys", None)):
             text = f"rows must map column names to values, got {type(rows).__name__}"
             raise errors.InvalidInputError([errors.WrongTypeError(text)])
-        given = [str(name) for name in rows.keys()]  # noqa: SIM118 - a DataFrame iterates likewise
+        keys = list(rows.keys())
+        given = [str(key) for key in keys]
         problems: list[errors.InputProblem] = [*self._names_problems(given)]
         arrays: dict[str, np.ndarray] = {}
         lengths: dict[str, int] = {}
@@ -140,8 +141,10 @@ class Schema:
             if given.count(column.name) != 1:
                 continue
             check = ColumnCheck(column)
-            values = rows[column.name]
-            lengths[column.name] = check.length(values)
+            values = rows[keys[given.index(column.name)]]
+            length = check.length(values)
+            if not check.problems:
+                lengths[column.name] = length
             array = check.string(values) if column.dtype == "string" else check.number(values)
             if check.unknown_count:
                 unknown[column.name] = check.unknown_count

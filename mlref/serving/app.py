@@ -24,9 +24,11 @@ from mlref.serving.decoding import decode
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "predict_bytes"]
 
 logger = logging.getLogger(__name__)
+
+_PREDICT = "/v1/predict"
 
 
 def create_app(artifact: Artifact) -> "FastAPI":
@@ -45,7 +47,17 @@ def create_app(artifact: Artifact) -> "FastAPI":
         from starlette.requests import ClientDisconnect
 
     manifest = artifact.manifest
-    app = FastAPI(title=manifest.name, version=manifest.version, redoc_url=None)
+
+    class App(FastAPI):
+        """An application whose document describes this artefact."""
+
+        def openapi(self) -> dict[str, Any]:
+            # Put in here and not through openapi_extra, from which FastAPI drops every null.
+            document = super().openapi()
+            document["paths"][_PREDICT]["post"] |= wire.describe_predict(artifact)
+            return document
+
+    app = App(title=manifest.name, version=manifest.version, redoc_url=None)
 
     def answer(status: int, body: bytes, headers: Any = None) -> Response:
         return Response(body, status, headers=headers, media_type="application/json")
@@ -61,11 +73,7 @@ def create_app(artifact: Artifact) -> "FastAPI":
     async def model() -> Response:
         return answer(200, model_body)
 
-    @app.post(
-        "/v1/predict",
-        summary="A prediction for each row",
-        openapi_extra=wire.describe_predict(artifact),
-    )
+    @app.post(_PREDICT, summary="A prediction for each row")
     async def predict(request: Request) -> Response:
         unreadable = _unreadable(request.headers.get("content-type"), request.headers)
         if unreadable:

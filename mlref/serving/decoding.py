@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -104,8 +105,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) == len(pairs):
         return made
     marked = _Repeated(made)
-    keys = [key for key, _ in pairs]
-    marked.keys_repeated = tuple(key for key in made if keys.count(key) > 1)
+    counted = Counter(key for key, _ in pairs)
+    marked.keys_repeated = tuple(key for key, count in counted.items() if count > 1)
     return marked
 
 

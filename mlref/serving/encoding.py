@@ -11,6 +11,7 @@ import json
 import math
 import reprlib
 from collections.abc import Mapping, Sized
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from mlref.schema import OnUnknown, Rows
 __all__ = ["encode"]
 
 _LARGEST_BITS = 1024  # an integer of more bits is beyond float64
-_MISSING = {"NAType", "NaTType", "NoneType"}
+_NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, AbstractSet)
+_MISSING = {"MaskedConstant", "NAType", "NaTType", "NoneType"}
 
 
 def encode(rows: Rows, *, on_unknown: OnUnknown = "impute") -> bytes:
@@ -52,9 +54,9 @@ def _values(values: Any) -> Any:
     """A column, or one row of a matrix, as JSON values."""
     to_numpy = getattr(values, "to_numpy", None)
     array = to_numpy() if callable(to_numpy) else values
-    if isinstance(array, np.ndarray) and array.ndim:
-        return _array(array)
-    if isinstance(array, (str, bytes, Mapping)) or not isinstance(array, Sized):
+    if isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray):
+        return _array(array) if array.ndim else _cell(array)
+    if isinstance(array, _NO_LISTS) or not isinstance(array, Sized):
         return _cell(array)
     return [_cell(value) for value in array]  # type: ignore[attr-defined]
 
@@ -64,7 +66,8 @@ def _array(array: np.ndarray) -> list[Any]:
     if kind in "iubU":
         return list(array.tolist())
     if kind == "f":
-        wide = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            wide = array.astype(np.float64)
         missing = np.isnan(wide)
         if not missing.any():
             return list(wide.tolist())
@@ -76,10 +79,8 @@ def _array(array: np.ndarray) -> list[Any]:
 
 def _cell(value: Any) -> Any:
     """One value as JSON has it."""
-    if isinstance(value, np.floating):
-        value = float(value)
-    elif isinstance(value, (np.integer, np.bool_)):
-        value = value.item()
+    if isinstance(value, np.generic) and value.dtype.kind in "iubf":
+        value = float(value) if value.dtype.kind == "f" else value.item()
     kind = type(value)
     if kind is float or kind is int:
         return _number(value)
@@ -87,7 +88,7 @@ def _cell(value: Any) -> Any:
         return None
     if kind is bool or isinstance(value, str):
         return value
-    if isinstance(value, (list, tuple, np.ndarray)):
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim):
         return _values(value)
     return {kind.__name__: reprlib.repr(value)}
 
@@ -95,5 +96,7 @@ def _cell(value: Any) -> Any:
 def _number(value: float) -> float | None:
     """A number as JSON has it; what is beyond float64 as infinity."""
     if isinstance(value, int):
-        return value if value.bit_length() <= _LARGEST_BITS else math.copysign(math.inf, value)
+        if value.bit_length() > _LARGEST_BITS:
+            return math.inf if value > 0 else -math.inf
+        return value
     return None if math.isnan(value) else value

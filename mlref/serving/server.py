@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from socket import socket
+from socket import IPPROTO_TCP, TCP_NODELAY, socket
 
 from mlref import artifact
 from mlref.runtime import process
@@ -76,6 +76,9 @@ def serve(
         ws="none",
     )
     with _sigterm_as_ctrl_c(), suppress(KeyboardInterrupt), process.bind(host, port) as listener:
+        # Connections inherit it. asyncio sets it only for sockets made with an explicit protocol
+        # number, which this is not, and each small answer would wait 40 ms for the client's ACK.
+        listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         Server(config).run(sockets=[listener])
 
 

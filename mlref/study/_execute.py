@@ -101,11 +101,11 @@ def _kernel_manager(watch: _Watch) -> type[Any]:
     from jupyter_client.manager import AsyncKernelManager
 
     class KernelManager(AsyncKernelManager):
-        async def start_kernel(self, **arguments: Any) -> None:
+        async def start_kernel(self, **arguments: Any) -> None:  # type: ignore[override]
             await super().start_kernel(**arguments)
             report(event="kernel", pid=getattr(self.provisioner, "pid", None))
 
-        async def is_alive(self) -> bool:
+        async def is_alive(self) -> bool:  # type: ignore[override]
             process = getattr(self.provisioner, "process", None)
             alive = await super().is_alive()
             if process is not None and not alive:
@@ -239,7 +239,7 @@ def main() -> None:
     if job["page"]:
         try:
             _write_html(Path(job["copy"]), Path(job["page"]), images=job["cwd"])
-        except Exception as error:  # a cell's own failure says more than the page's
+        except Exception as error:  # noqa: BLE001 - a cell's own failure says more than the page's
             found = watch.failure(type(error).__name__, f"no page could be written: {error}")
             fields = {"status": "failed", "failure": found} | fields | {"status": "failed"}
     report(event="end", cpu_seconds=_cpu_seconds(), done=watch.done, **fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -11,22 +12,25 @@ from typing import TypeAlias
 
 from rich.console import Console
 
+from mlref import resources
 from mlref.study.results import CheckResult, RunResult
 
 __all__ = ["Check", "checks", "followed_by"]
 
-Check: TypeAlias = Callable[[Path, Console], CheckResult]
-"""Takes the run's `out` and the console; shows what there is to see, returns what it found."""
+Check: TypeAlias = Callable[[RunResult, Console], CheckResult]
+"""Takes the run and the console; shows what there is to see, returns what it found."""
 
 
-def checks(*, everything: bool) -> list[tuple[str, Check]]:
+def checks(*, everything: bool, figures: Path) -> list[tuple[str, Check]]:
     """The names and the checks, in their order.
 
     Args:
         everything: whether all notebooks ran, or only some that were named. What is not about
             the notebooks themselves follows a run of all.
+        figures: the folder in which the notebooks recorded what they measured.
     """
-    return [("targets", _targets)] if everything else []
+    always: list[tuple[str, Check]] = [("evidence", functools.partial(_evidence, figures))]
+    return [*always, ("targets", _targets)] if everything else always
 
 
 def followed_by(run: RunResult, console: Console, steps: Sequence[tuple[str, Check]]) -> RunResult:
@@ -41,8 +45,8 @@ def followed_by(run: RunResult, console: Console, steps: Sequence[tuple[str, Che
     for name, step in steps:
         began = time.monotonic()
         try:
-            found.append(step(run.out, console))
-        except Exception as error:  # a broken check is a failed one; the others still run
+            found.append(step(run, console))
+        except Exception as error:  # noqa: BLE001 - a broken check is a failed one; the others still run
             problem = f"{type(error).__name__}: {error}"
             seconds = time.monotonic() - began
             found.append(CheckResult(name=name, seconds=seconds, problems=(problem,)))
@@ -50,7 +54,25 @@ def followed_by(run: RunResult, console: Console, steps: Sequence[tuple[str, Che
     return replace(run, checks=(*run.checks, *found), seconds=seconds)
 
 
-def _targets(out: Path, console: Console) -> CheckResult:
+def _evidence(figures: Path, run: RunResult, _console: Console) -> CheckResult:
+    """The claims of the cards against what this run's notebooks measured."""
+    from mlref import evidence
+
+    began = time.monotonic()
+    problems, checked = [], 0
+    for notebook in run.notebooks:
+        card = resources.folder("cards") / f"{notebook.name}.toml"
+        claims = evidence.load_claims(card) if card.is_file() else []
+        if claims and notebook.passed:
+            measured = evidence.load(figures / f"{notebook.name}.json")
+            problems += [str(violation) for violation in evidence.check(claims, measured)]
+            checked += len(claims)
+    seconds = time.monotonic() - began
+    details = {"claims": checked}
+    return CheckResult(name="evidence", seconds=seconds, problems=tuple(problems), details=details)
+
+
+def _targets(run: RunResult, console: Console) -> CheckResult:
     """The champion on every target."""
     from mlref.models import pack_champion
     from mlref.study import target_table
@@ -58,4 +80,4 @@ def _targets(out: Path, console: Console) -> CheckResult:
 
     with tempfile.TemporaryDirectory(prefix="mlref-model-") as folder:
         champion = pack_champion(Path(folder) / "champion")
-        return target_table.check(out, console, targets=all_targets(), artifact=champion)
+        return target_table.check(run.out, console, targets=all_targets(), artifact=champion)

@@ -180,7 +180,7 @@ def _core_problems(requirements: Sequence[str]) -> tuple[str, ...]:
     for module in ("numpy", "onnxruntime"):
         try:
             importlib.import_module(module)
-        except Exception as error:  # a broken binary fails in its own way
+        except Exception as error:  # noqa: BLE001 - a broken binary fails in its own way
             problems.append(f"{module} cannot be imported: {error}")
     return tuple(problems)
 
@@ -261,14 +261,16 @@ def render(console: Console, report: Report) -> None:
     for problem in report.core_problems:
         console.print(Text(f"  {problem}", "red"))
     console.print(Text(report.place, "dim"), soft_wrap=True)
-    counts = [f"{count} {kind}" for kind, count in report.resources.items() if count is not None]
+    counts = [f"{kind} {count}" for kind, count in report.resources.items() if count is not None]
     console.print(Text(", ".join(counts) or "no notebooks, labs or cards found"))
     console.print()
     console.print(_extras_table(report))
+    if any(one.missing for one in report.extras):
+        console.print(_commands(report), soft_wrap=True)
     console.print()
     console.print(_programs_table(report))
     console.print()
-    where = report.tensorflow_environment or "none (build/envs/tensorflow)"
+    where = report.tensorflow_environment or "none (in a checkout: make tensorflow)"
     console.print(Text(f"separate TensorFlow environment: {where}"), soft_wrap=True)
 
 
@@ -285,13 +287,20 @@ def _table(*headings: str) -> Table:
 
 
 def _extras_table(report: Report) -> Table:
-    """One line for each extra; how to get it only where something is missing."""
-    table = _table("extra", "state", "unlocks", "get it")
+    """One line for each extra."""
+    table = _table("extra", "state", "unlocks")
     for one in report.extras:
         state = Text("missing" if one.missing else "ok", _style(good=not one.missing))
-        get = Text(f"{one.command}\nlacks {', '.join(one.missing)}") if one.missing else Text()
-        table.add_row(one.name, state, one.unlocks, get)
+        table.add_row(one.name, state, one.unlocks)
     return table
+
+
+def _commands(report: Report) -> Text:
+    """How to get the extras that are missing; empty if none is."""
+    lines = [
+        f"{one.command}  # brings {', '.join(one.missing)}" for one in report.extras if one.missing
+    ]
+    return Text("\n".join(lines))
 
 
 def _programs_table(report: Report) -> Table:

@@ -8,10 +8,12 @@ each notebook must do: one when it starts, one when it ends.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
@@ -26,7 +28,7 @@ MARKS: dict[Status, tuple[str, str]] = {
     "failed": ("✗", "bold red"),
     "crashed": ("✗", "bold red"),
     "timeout": ("✗", "bold red"),
-    "stopped": ("–", "yellow"),
+    "stopped": ("-", "yellow"),
 }
 """The sign and the style of each outcome; the word stands beside it for those without colours."""
 
@@ -42,7 +44,7 @@ def duration(seconds: float) -> str:
     """A time as people read it.
 
     >>> duration(3.21), duration(75), duration(3700)
-    ('3.2 s', '1 min 15 s', '1 h 02 min')
+    ('3.2 s', '1 min 15 s', '1 h 01 min')
     """
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
@@ -100,6 +102,9 @@ class _Lines:
     def finished(self, result: NotebookResult) -> None:
         self._console.print(outcome(result), soft_wrap=True)
 
+    def tick(self) -> None:
+        """A log has no clock to move on."""
+
 
 class _Clock(ProgressColumn):
     """Elapsed time, and the estimate of what remains."""
@@ -117,12 +122,31 @@ def _short(seconds: float) -> str:
     return f"{minutes:2d}:{rest:02d}"
 
 
+@dataclass
+class _Narrower:
+    """What it holds, a few columns narrower: the ^C that a terminal echoes must break no line."""
+
+    content: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The content."""
+        yield Constrain(self.content, options.max_width - len("^C") - 1)
+
+
+class _Rows(Progress):
+    """Bars that leave a margin."""
+
+    def get_renderable(self) -> RenderableType:
+        """All rows."""
+        return _Narrower(super().get_renderable())
+
+
 class _Bars(AbstractContextManager["_Bars"]):
     """Bars on a terminal."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
-        self._progress = Progress(
+        self._progress = _Rows(
             TextColumn(
                 "{task.description}",
                 table_column=Column(no_wrap=True, overflow="ellipsis", ratio=3),
@@ -138,6 +162,7 @@ class _Bars(AbstractContextManager["_Bars"]):
             ),
             console=console,
             transient=True,
+            auto_refresh=False,  # a second thread could draw while a line is being printed
             expand=True,
         )
         self._total = total
@@ -162,9 +187,7 @@ class _Bars(AbstractContextManager["_Bars"]):
         self._progress.stop()
 
     def started(self, name: str) -> None:
-        self._tasks[name] = self._progress.add_task(
-            name, total=None, count="", label="starting the kernel"
-        )
+        self._tasks[name] = self._progress.add_task(name, total=None, count="", label="starting")
 
     def cell(self, name: str, *, index: int, total: int, label: str) -> None:
         self._progress.update(
@@ -186,6 +209,9 @@ class _Bars(AbstractContextManager["_Bars"]):
         self._console.print(outcome(result))
         self._show_all()
 
+    def tick(self) -> None:
+        self._progress.refresh()
+
     def _show_all(self) -> None:
         self._progress.update(
             self._all,
@@ -193,3 +219,4 @@ class _Bars(AbstractContextManager["_Bars"]):
             count=f"{self._ended}/{self._total}",
             label=f"{self._failed} failed" if self._failed else "",
         )
+        self._progress.refresh()

@@ -108,7 +108,8 @@ def junit(run: RunResult) -> bytes:
     if run.checks:
         _suite(root, "checks", stamp, (_check_case(check) for check in run.checks))
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    text = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
 def write(run: RunResult) -> None:

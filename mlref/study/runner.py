@@ -3,9 +3,10 @@
     with progress.shown(console, total=len(paths)) as watcher:
         results = run(paths, out=Path("build"), watcher=watcher)
 
-For each notebook a child process (`mlref.study._execute`) runs papermill and reports each cell as it
-begins. The runner keeps the time limit, goes on after a failure, and ends what is left of a kernel
-when its child is gone, in whatever way. What is written lies below `out`, never beside the notebook:
+For each notebook a child process (`mlref.study._execute`) runs papermill and reports each cell as
+it begins. The runner keeps the time limit, goes on after a failure, and ends what is left of a
+kernel when its child is gone, in whatever way. What is written lies below `out`, never beside the
+notebook:
 
     notebooks/NN_topic.ipynb    the executed copy, with the parameters that it ran with
     notebooks/NN_topic.html     the same as a page, images inside
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S = 600.0
 _KERNEL_TIMEOUT_S = 120  # a busy machine imports slowly
+_TICK_S = 0.25
 _LIMITS = Limits(drain_timeout_s=5.0)
 _NEEDED = ("papermill", "nbconvert", "nbclient", "ipykernel")
 
@@ -58,6 +60,9 @@ class Watcher(Protocol):
     def finished(self, result: NotebookResult) -> None:
         """A notebook has ended."""
 
+    def tick(self) -> None:
+        """Nothing else has happened for a quarter of a second."""
+
 
 class _Silence:
     """A watcher that shows nothing."""
@@ -69,6 +74,9 @@ class _Silence:
         pass
 
     def finished(self, result: NotebookResult) -> None:
+        pass
+
+    def tick(self) -> None:
         pass
 
 
@@ -186,7 +194,11 @@ class _Batch:
 
     def _pass_on(self, watcher: Watcher, results: dict[str, NotebookResult]) -> None:
         """Tell the watcher one event."""
-        name, event = self.events.get()
+        try:
+            name, event = self.events.get(timeout=_TICK_S)
+        except queue.Empty:
+            watcher.tick()
+            return
         if isinstance(event, NotebookResult):
             results[name] = event
             watcher.finished(event)

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from mlref import tables
 from mlref.artifact import Artifact
 from mlref.runtime.clock import Clock, SystemClock
 from mlref.runtime.files import write_text
@@ -70,7 +71,7 @@ def measure(
     for target in targets:
         try:
             rows.append(_row(target, artifact, timing, clock or SystemClock()))
-        except Exception as error:  # whatever a target raises is its line in the table
+        except Exception as error:  # noqa: BLE001 - whatever a target raises is its line in the table
             message = (str(error) or "no message").splitlines()[0]
             rows.append(Row(target=target.name, problem=f"{type(error).__name__}: {message}"))
     return rows
@@ -130,11 +131,8 @@ def render(rows: Sequence[Row]) -> Table:
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table for targets.md, with a newline at the end."""
-    lines = ["| target | p50 | size | golden rows | |", "|---|---:|---:|---:|---|"]
-    for row in rows:
-        cells = [text.replace("|", r"\|") for text in _texts(row)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    columns = ("target", "p50", "size", "golden rows", "note")
+    return tables.Table(columns, tuple(_texts(row) for row in rows)).to_markdown() + "\n"
 
 
 def _texts(row: Row) -> tuple[str, str, str, str, str]:

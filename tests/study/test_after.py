@@ -1,0 +1,92 @@
+"""Checks that follow the notebooks."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mlref import resources
+from mlref.errors import EvidenceError
+from mlref.evidence import Recorder, load_claims
+from mlref.study import after
+from mlref.study.results import CheckResult, NotebookResult, RunResult
+
+
+def _run(out: Path) -> RunResult:
+    return RunResult(started=datetime(2013, 1, 1, tzinfo=UTC), seconds=1.0, out=out, notebooks=())
+
+
+def _good(_run: RunResult, _console: Console) -> CheckResult:
+    return CheckResult(name="good", seconds=2.0)
+
+
+def _broken(_run: RunResult, _console: Console) -> CheckResult:
+    raise OSError("no disk")
+
+
+def test_a_check_that_raises_fails_and_the_others_run(tmp_path: Path) -> None:
+    """A broken check has one problem, its error; the next one is still asked."""
+    console = Console(file=io.StringIO())
+    run = after.followed_by(_run(tmp_path), console, [("broken", _broken), ("good", _good)])
+    assert [(check.name, check.problems) for check in run.checks] == [
+        ("broken", ("OSError: no disk",)),
+        ("good", ()),
+    ]
+    assert not run.passed
+    assert run.seconds >= 3.0
+
+
+def test_the_targets_follow_a_run_of_all_notebooks() -> None:
+    """Running one notebook does not deploy a model everywhere."""
+    names = [name for name, _ in after.checks(everything=True, figures=Path())]
+    assert names == ["evidence", "targets"]
+    names = [name for name, _ in after.checks(everything=False, figures=Path())]
+    assert names == ["evidence"]
+
+
+def _measured(folder: Path, auc: float) -> Path:
+    """Figures for every claim of card 01, all in their bounds but for the AUC given."""
+    recorder = Recorder("01_deployment_steps", folder)
+    for claim in load_claims(resources.folder("cards") / "01_deployment_steps.toml"):
+        limit = claim.bound.comparisons[0][1]
+        value = auc if claim.key == "01.champion_auc" else limit
+        recorder.record(claim.key, value, unit="", kind="exact")
+    return recorder.path.parent
+
+
+def _checked(figures: Path) -> CheckResult:
+    (step,) = after.checks(everything=False, figures=figures)
+    notebook = NotebookResult(
+        name="01_deployment_steps",
+        status="passed",
+        seconds=1.0,
+        cpu_seconds=None,
+        cells_done=1,
+        cells_total=1,
+    )
+    run = replace(_run(figures), notebooks=(notebook,))
+    return step[1](run, Console(file=io.StringIO()))
+
+
+def test_claims_that_hold_pass(tmp_path: Path) -> None:
+    """Figures in their bounds leave no problem, and the claims are counted."""
+    result = _checked(_measured(tmp_path, auc=0.7))
+    assert result.problems == ()
+    assert result.details["claims"] >= 10
+
+
+def test_a_figure_out_of_its_bound_fails_the_run(tmp_path: Path) -> None:
+    """A claim that the run does not bear out is a problem that names figure and bound."""
+    (problem,) = _checked(_measured(tmp_path, auc=0.6)).problems
+    assert "01.champion_auc: is 0.6, must be >= 0.67" in problem
+
+
+def test_figures_that_were_not_recorded_fail_the_run(tmp_path: Path) -> None:
+    """A notebook with a card that recorded nothing is an error, not a pass."""
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        _checked(tmp_path)

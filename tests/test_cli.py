@@ -1,0 +1,131 @@
+"""The commands, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import mlref
+from mlref.cli import app
+
+COMMANDS = ("doctor", "run", "serve")
+
+
+def _mlref(*words: str) -> tuple[int, str]:
+    """The exit status and everything printed."""
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "80", "TERM": "dumb"})
+    return done.exit_code, done.output
+
+
+def _notebook(folder: Path, name: str, source: str) -> None:
+    folder.mkdir(exist_ok=True)
+    cells = [
+        {
+            "id": f"cell-{number}",
+            "cell_type": "code",
+            "metadata": {"tags": tags},
+            "source": text,
+            "outputs": [],
+            "execution_count": None,
+        }
+        for number, (text, tags) in enumerate([("seed = 0", ["parameters"]), (source, [])])
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = {"cells": cells, "metadata": {"kernelspec": kernel}}
+    content |= {"nbformat": 4, "nbformat_minor": 5}
+    (folder / name).write_text(json.dumps(content))
+
+
+def test_version() -> None:
+    """The version is the package's."""
+    assert _mlref("--version") == (0, f"mlref {mlref.__version__}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_with_an_example(command: str) -> None:
+    """The help shows how the command is typed, within 80 columns."""
+    status, text = _mlref(command, "--help")
+    assert status == 0
+    assert f"Example: mlref {command}" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_help_lists_every_command() -> None:
+    """Without a command, the commands are listed."""
+    _, text = _mlref("--help")
+    assert all(command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "77"], "error: no notebook is called '77'; there are:"),
+        (["run", "-p", "sed", "3"], "error: 00_a has no parameter 'sed'; it has: seed"),
+        (["run", "-p", "sed=3"], "error: 00_a has no parameter 'sed'; it has: seed"),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(
+    tmp_path: Path, words: Sequence[str], message: str
+) -> None:
+    """What mlref refuses is one clear message and exit status 1; nothing is written."""
+    _notebook(tmp_path / "nb", "00_a.ipynb", "1")
+    where = ["--notebooks", str(tmp_path / "nb"), "--out", str(tmp_path / "out")]
+    status, text = _mlref(*words, *where)
+    assert status == 1
+    assert text.startswith(message)
+    assert "Traceback" not in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_half_a_parameter_is_a_usage_error() -> None:
+    """A name without a value is told as such."""
+    status, text = _mlref("run", "-p", "seed")
+    assert status != 0
+    assert "takes a name and a value" in text
+
+
+def test_serving_what_is_not_an_artefact_is_one_message(tmp_path: Path) -> None:
+    """An empty folder is refused by the artefact's own error."""
+    status, text = _mlref("serve", str(tmp_path), "--port", "0")
+    assert status == 1
+    assert text.startswith("error: ")
+    assert "Traceback" not in text
+
+
+def test_run_shows_and_saves_what_happened(tmp_path: Path) -> None:
+    """A good run ends with status 0, two plain lines a notebook, and its reports."""
+    _notebook(tmp_path / "nb", "00_a.ipynb", "assert seed == 3")
+    where = ["--notebooks", str(tmp_path / "nb"), "--out", str(tmp_path / "out")]
+    status, text = _mlref("run", "0", "-p", "seed", "3", *where)
+    assert status == 0
+    lines = text.splitlines()
+    assert lines[0] == "[1/1] 00_a"
+    assert lines[1].startswith("✓ passed  00_a  3/3 cells")
+    assert lines[2].startswith("1 of 1 notebook passed")
+    assert "\x1b" not in text
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["passed"] is True
+    assert (tmp_path / "out" / "junit.xml").is_file()
+
+
+def test_doctor_prints_json() -> None:
+    """The JSON says whether the core works."""
+    status, text = _mlref("doctor", "--json")
+    assert status == 0
+    assert json.loads(text)["healthy"] is True
+
+
+def test_importing_the_commands_is_light() -> None:
+    """Neither the notebook tools nor the data tools are loaded until a command needs them."""
+    code = (
+        "import sys, mlref.cli, mlref.study.runner, mlref.study.report; "
+        "heavy = {'papermill', 'nbconvert', 'nbformat', 'pandas', 'onnxruntime', 'psutil'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

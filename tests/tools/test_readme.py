@@ -1,0 +1,66 @@
+"""The README is up to date, and what it tells people to type works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import readme
+
+from mlref.study.chapters import CHAPTERS
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_generated_parts_are_current() -> None:
+    """The committed README and picture are what the tool writes."""
+    assert readme.stale(ROOT) == []
+
+
+def test_table_has_a_row_for_each_question() -> None:
+    """All fifteen questions stand in the table."""
+    rows = re.findall(r"^\| (\d\d) \|", TEXT, re.MULTILINE)
+    assert rows == [chapter.number for chapter in CHAPTERS]
+    assert len(rows) == 15
+
+
+def test_a_changed_table_is_noticed() -> None:
+    """An edit inside the marks would be undone; text outside stays."""
+    edited = TEXT.replace("| 01 |", "| 99 |")
+    assert readme.readme_text(edited) == TEXT
+
+
+def test_readme_without_marks_is_refused() -> None:
+    """Without the marks the tool says so instead of writing somewhere."""
+    with pytest.raises(ValueError, match="needs"):
+        readme.readme_text("no marks here")
+
+
+def test_notebook_without_the_picture_is_refused(tmp_path: Path) -> None:
+    """A notebook that was not executed has no picture to give."""
+    bare = tmp_path / "bare.ipynb"
+    bare.write_text('{"cells": [{"metadata": {}, "outputs": []}]}')
+    with pytest.raises(ValueError, match="execute it"):
+        readme.picture(bare)
+
+
+def test_links_lead_somewhere() -> None:
+    """Each relative link and picture of the README is a file of the repository."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT)
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_own_model_in_ten_lines(tmp_path: Path) -> None:
+    """The Python block runs as it stands, in an empty folder, and prints three predictions."""
+    (block,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert len(block.splitlines()) <= 10
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"\d+\.\d+", done.stdout)) == 3

@@ -1,5 +1,6 @@
 # Each target sets itself up in .venv; the second call starts at once.
 SHELL := /bin/bash
+comma := ,
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 # On x86 Linux, pip's own torch is a CUDA build of several gigabytes. For the small CPU build:
@@ -7,6 +8,8 @@ PYTHON ?= python3
 TORCH_INDEX_URL ?=
 # Notebook numbers for `run` and `notebooks`, for example NB="00 01"; empty means all.
 NB ?=
+# Parts that must not be skipped, for example MLREF_REQUIRE=tensorflow; CI requires all.
+REQUIRED := $(filter tensorflow,$(subst $(comma), ,$(MLREF_REQUIRE)))
 BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
@@ -24,11 +27,11 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 .PHONY: run
-run: $(READY)  ## run every notebook, then one model on every target (NB=01 for one)
+run: $(READY) $(REQUIRED)  ## run every notebook, then one model on every target (NB=01 for one)
 	@$(BIN)/mlref run $(NB)
 
 .PHONY: test
-test: check pytest nbval  ## everything that CI checks
+test: $(REQUIRED) check pytest nbval  ## everything that CI checks
 
 .PHONY: check
 check: $(READY)  ## lint, types, layers, generated files
@@ -37,6 +40,7 @@ check: $(READY)  ## lint, types, layers, generated files
 	@$(BIN)/mypy --no-error-summary
 	@PYTHONPATH=. $(BIN)/lint-imports --no-cache | tail -n 1
 	@$(BIN)/python tools/nb.py check
+	@$(BIN)/python tools/readme.py check
 
 .PHONY: pytest
 pytest: $(READY)  ## the tests of library, tools and targets

@@ -18,12 +18,12 @@ GPU, a cloud account): it is shown with its machine and date, and exempt from th
 from __future__ import annotations
 
 import json
+import math
 import numbers
 import operator
 import os
 import platform
 import re
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -240,7 +240,7 @@ def answer(claims: Iterable[Claim], evidence: Evidence) -> Table:
         figure = evidence.figures[claim.key]
         unit = f" {figure.unit}" if figure.unit else ""
         where = f"recorded {evidence.date}" if figure.kind == "recorded" else figure.kind
-        rows.append((claim.text, f"{figure.value:.3g}{unit}", claim.bound.text, where))
+        rows.append((claim.text, f"{_shown(figure.value)}{unit}", claim.bound.text, where))
     return Table(("claim", "measured", "bound", "kind"), tuple(rows))
 
 
@@ -296,18 +296,30 @@ def load_claims(path: str | os.PathLike[str]) -> list[Claim]:
     return claims
 
 
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
 def _figure(key: str, values: Mapping[str, Any]) -> Figure:
     value, unit, kind = values["value"], values["unit"], values["kind"]
     if not _KEY.fullmatch(key):
         raise EvidenceError(f'key must look like "01.name", got {key!r}')
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not real or not abs(value) <= sys.float_info.max:
+    if not _is_finite(value):
         raise EvidenceError(f"{key} must be a finite number, got {value!r}")
     if kind not in get_args(Kind):
         raise EvidenceError(f"{key}: kind must be exact, ratio or recorded, got {kind!r}")
     if not isinstance(unit, str):
         raise EvidenceError(f'{key}: unit must be text, "" for none, got {unit!r}')
     return Figure(float(value), unit, kind)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether it is a number, NumPy's included, that a float holds."""
+    try:
+        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return real and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _version(name: str) -> str | None:

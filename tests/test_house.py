@@ -15,6 +15,7 @@ SOURCES = sorted(
     for folder in ("mlref", "tools", "benchmarks", "tests", "notebooks/src")
     for path in (ROOT / folder).rglob("*.py")
 )
+CODE = [path for path in SOURCES if not path.is_relative_to(ROOT / "notebooks")]
 LIBRARY = [path for path in SOURCES if path.is_relative_to(ROOT / "mlref")]
 HEAVY = {
     "fastapi", "httpx", "matplotlib", "nbformat", "onnx", "onnxruntime", "pandas", "papermill",
@@ -36,9 +37,9 @@ def _modules() -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name_of)
+@pytest.mark.parametrize("path", CODE, ids=_name_of)
 def test_a_file_is_short_enough_to_read(path: Path) -> None:
-    """No Python file has more than 400 lines."""
+    """No Python file has more than 400 lines; notebooks are prose and have limits of their own."""
     assert len(path.read_text().splitlines()) <= MAX_LINES
 
 

@@ -58,7 +58,7 @@ class Month:
     predicted: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """A model's figures.
 
@@ -122,6 +122,9 @@ class Evaluation:
             name: {f"{m.month:02d}": round(float(getattr(m, name)), 6) for m in self.months}
             for name in names
         }
+
+    def __repr__(self) -> str:
+        return str(self.to_table())
 
     def _repr_html_(self) -> str:
         return self.to_table()._repr_html_()

@@ -20,7 +20,7 @@ import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-__all__: list[str] = []
+__all__ = ["main"]
 
 _SHOWN_ROWS = 2  # rows that a hostile model is asked about
 
@@ -112,7 +112,8 @@ def _modules() -> dict[str, str]:
     }
 
 
-def _main() -> None:
+def main() -> None:
+    """Do the job that the one argument describes."""
     _die_with_parent()
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
@@ -127,4 +128,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    main()

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__: list[str] = []
+__all__ = ["build", "hostile"]
 
 
 def build(network: str, weights: str, folder: str) -> dict[str, Any]:

@@ -95,6 +95,8 @@ def load(
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
     arrays = inputs.decode(rows).arrays
+    # NumPy is always there: the rows come as its arrays.
+    hidden = [] if loads_with is None else needs.others([*loads_with, "numpy"], sys.path)
     with tempfile.TemporaryDirectory() as scratch:
         stored, predictions = Path(scratch) / "rows.npz", Path(scratch) / "predictions.npy"
         plain = {n: a.astype(str) if a.dtype == object else a for n, a in arrays.items()}
@@ -104,7 +106,7 @@ def load(
             "loader": loader,
             "folder": str(folder),
             "repeats": repeats,
-            "hidden": [] if loads_with is None else needs.others(loads_with, sys.path),
+            "hidden": hidden,
             "rows": str(stored),
             "columns": list(inputs.names),
             "predictions": str(predictions),

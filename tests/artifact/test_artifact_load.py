@@ -263,7 +263,7 @@ def test_a_graph_that_answers_otherwise(
     values = json.loads((made.folder / "golden.json").read_text())
     values["predictions"][2] += 0.5
     forge(made.folder, lambda _: None, golden=canonical(values))
-    with pytest.raises(errors.ArtifactParityError, match="by 0.5 in row 2"):
+    with pytest.raises(errors.ArtifactParityError, match=r"by 0\.5 in row 2"):
         load(made.folder).verify_golden()
 
 
@@ -324,16 +324,17 @@ def test_the_inputs_are_those_packed(packed: Callable[..., Artifact]) -> None:
 @pytest.mark.parametrize(
     ("predictions", "expected"),
     [
-        ([1, 2, 3], 3),
-        ([1 + 0.9e-5, 2, 3 - 1.1e-5], 2),
+        ([1, 0.5, 3000], 3),
+        ([1 + 0.9e-5, 0.5 - 0.9e-5, 3000 + 0.029], 3),
+        ([1 + 1.1e-5, 0.5 - 1.1e-5, 3000 - 0.031], 0),
         ([1, np.nan, np.inf], 1),
-        ([1, 2], 0),
-        ([[1], [2], [3]], 0),
+        ([1, 0.5], 0),
+        ([[1], [0.5], [3000]], 0),
     ],
 )
 def test_golden_rows_matched(predictions: Any, expected: int) -> None:
-    """Rows within 1e-5 are counted; NaN never matches, another shape matches nothing."""
-    golden = Golden(({"x": 1}, {"x": 2}, {"x": 3}), np.array([1.0, 2.0, 3.0]))
+    """Rows within 1e-5, relative beyond 1, are counted; NaN and another shape never match."""
+    golden = Golden(({"x": 1}, {"x": 2}, {"x": 3}), np.array([1.0, 0.5, 3000.0]))
     assert golden.matched(np.asarray(predictions, dtype=float)) == expected
 
 

@@ -184,9 +184,9 @@ def test_forms_of_the_model(
 @pytest.mark.parametrize(
     ("expected", "message"),
     [
-        ([12.5, 29, -0.75, 2.00002], "by 2e-05 in row 3, allowed is 1e-05"),
+        ([12.5, 29, -0.75002, 2], "by 2e-05 in row 2, allowed is 1e-05"),
         ([12.5, 29, -0.75, float("nan")], "by nan in row 3"),
-        ([12.5, 29, -0.75, 1e39], "by inf in row 3"),
+        ([12.5, 29, -0.75, 1e39], "by nan in row 3"),
         ([12.5, 29, -0.75], r"of shape \(4,\), expected \(3,\)"),
         ([[12.5], [29], [-0.75], [2]], r"of shape \(4,\), expected \(4, 1\)"),
         (["a", "b", "c", "d"], "expected must be an array of numbers"),

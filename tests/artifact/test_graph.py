@@ -70,33 +70,32 @@ def test_whole_numbers_reach_the_graph(
 
 
 @pytest.mark.parametrize(
-    ("column", "shape", "kind", "message"),
+    ("column", "graph", "message"),
     [
-        (Column("x"), [None], TensorProto.DOUBLE, "takes x as float64"),
-        (Column("x"), [None], INT, "takes x as int64"),
-        (Column("x", "int64"), [None], FLOAT, "the schema says int64"),
-        (Column("x", "string"), [None], FLOAT, "the schema says string"),
-        (Column("x"), [None, 2], FLOAT, "takes x as float32"),
-        (Column("x", shape=(2,)), [None], FLOAT, r"of shape \(n, 2\)"),
-        (Column("x", shape=(2,)), [None, 3], FLOAT, r"of shape \(n, 2\)"),
-        (Column("x"), [1], FLOAT, "always 1 rows"),
-        (Column("x", shape=(2,)), [3, 2], FLOAT, "dynamic first dimension"),
-        (Column("y"), [None], FLOAT, "takes the inputs x; the schema has y"),
+        (Column("x"), ([None], TensorProto.DOUBLE), "takes x as float64"),
+        (Column("x"), ([None], INT), "takes x as int64"),
+        (Column("x", "int64"), ([None], FLOAT), "the schema says int64"),
+        (Column("x", "string"), ([None], FLOAT), "the schema says string"),
+        (Column("x"), ([None, 2], FLOAT), "takes x as float32"),
+        (Column("x", shape=(2,)), ([None], FLOAT), r"of shape \(n, 2\)"),
+        (Column("x", shape=(2,)), ([None, 3], FLOAT), r"of shape \(n, 2\)"),
+        (Column("x"), ([1], FLOAT), "always 1 rows"),
+        (Column("x", shape=(2,)), ([3, 2], FLOAT), "dynamic first dimension"),
+        (Column("y"), ([None], FLOAT), "takes the inputs x; the schema has y"),
     ],
 )
 def test_a_graph_that_does_not_fit(
     packed: Callable[..., Artifact],
     identity: Callable[..., Any],
     column: Column,
-    shape: list[Any],
-    kind: int,
+    graph: tuple[list[Any], int],
     message: str,
 ) -> None:
     """Another dtype, shape or name than the schema's is refused before any row is tried."""
     value: Any = "1" if column.dtype == "string" else np.ones((1, *column.shape), dtype=int)
     rows = {column.name: [value] if isinstance(value, str) else value}
     with pytest.raises(errors.ArtifactSchemaError, match=message) as caught:
-        packed(model=identity(shape, kind), inputs=Schema((column,)), golden=rows, expected=[1])
+        packed(model=identity(*graph), inputs=Schema((column,)), golden=rows, expected=[1])
     assert caught.value.file == "model.onnx"
 
 
@@ -113,7 +112,7 @@ def two_outputs(make_graph: Callable[..., Any]) -> Any:
 
 def test_several_outputs(packed_identity: Callable[..., Artifact], two_outputs: Any) -> None:
     """Which of several outputs is the prediction must be said; then it is that one."""
-    with pytest.raises(errors.ArtifactSchemaError, match="outputs same, double; .*output="):
+    with pytest.raises(errors.ArtifactSchemaError, match=r"outputs same, double; .*output="):
         packed_identity(two_outputs, [1, 2])
     made = packed_identity(two_outputs, [1, 2], expected=[2, 4], output="double")
     assert made.predict({"x": [5]}).tolist() == [10]
@@ -182,7 +181,7 @@ def test_a_graph_that_fails(
     """What ONNX Runtime cannot compute is told as our error, with its words."""
     node = helper.make_node("Cast", ["x"], ["y"], to=FLOAT)
     graph = make_graph([node], {"x": (TEXT, [None])}, {"y": (FLOAT, [None])})
-    with pytest.raises(errors.ArtifactSchemaError, match="cannot answer 1 rows: .*Cast"):
+    with pytest.raises(errors.ArtifactSchemaError, match=r"cannot answer 1 rows: .*Cast"):
         packed_identity(graph, ["no number"], Column("x", "string"), expected=[1])
 
 

@@ -109,6 +109,12 @@ def test_one_outcome_is_not_enough(small: pd.DataFrame) -> None:
         models.train_champion(small[small["late"]], settings=QUICK)
 
 
+def test_a_column_without_any_value_is_refused(small: pd.DataFrame) -> None:
+    """A weather column that is missing in every training row is named."""
+    with pytest.raises(ValueError, match="got none in wind_gust"):
+        models.train_champion(small.assign(wind_gust=np.float32("nan")), settings=QUICK)
+
+
 def test_training_leaves_the_frame_alone(small: pd.DataFrame) -> None:
     """The caller's rows are as they were."""
     before = small.copy()

@@ -129,7 +129,7 @@ def test_converting_again_gives_the_same_bytes(
 @BOTH
 def test_another_process_gives_the_same_bytes(twins: list[dict[str, Any]], name: str) -> None:
     """Training and converting in two processes gives one graph."""
-    first, second = (twin[name]["graph"] for twin in twins)
+    first, second = (twin[name]["files"]["model.onnx"] for twin in twins)
     assert first == second
 
 

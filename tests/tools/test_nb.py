@@ -1,4 +1,4 @@
-"""The notebooks' command: build, execute, check and pull, each in a folder of its own."""
+"""The notebooks' command: build, execute and pull, each in a folder of its own."""
 
 import json
 import os
@@ -13,77 +13,26 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from support.notebooks import (
+    CELLS,
+    PARAMETERS,
+    PROSE,
+    STEM,
+    SUM,
+    TITLE,
+    change,
+    execute,
+    pretend,
+    refuse,
+    result,
+    stream,
+    write_source,
+)
 
 import nb
+import nb_files
 from mlref.errors import NotebookError
-from percent import Cell, parse, write
-
-STEM = "07_topic"
-TITLE = Cell("markdown", (), "# A title")
-PARAMETERS = Cell(
-    "code",
-    ("parameters",),
-    'cloud = "local"\nquick = True\nseed = 0\nmax_spend_usd = 0.0\nout = "build/runs"',
-)
-PROSE = Cell("markdown", ("note",), "Prose.\n\n> A note.")
-SUM = Cell("code", (), "1 + 1")
-CELLS = [TITLE, PARAMETERS, PROSE, SUM]
-
-
-def write_source(root: Path, *cells: Cell, stem: str = STEM) -> Path:
-    """Write a source with some cells."""
-    path = nb.source_path(root, stem)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(write(cells), encoding="utf-8")
-    return path
-
-
-def pretend(*outputs: NotebookNode, cpu_s: float = 1.0) -> nb.Runner:
-    """A runner without a kernel: it counts the code cells and gives the last one some outputs."""
-
-    def run(notebook: NotebookNode, _folder: Path) -> float:
-        cells = nb.code_cells(notebook)
-        for count, (_, cell) in enumerate(cells, 1):
-            cell.execution_count = count
-            cell.metadata["execution"] = {"iopub.status.busy": "2001-01-01T00:00:00Z"}
-        cells[-1][1].outputs = list(outputs)
-        notebook.metadata["language_info"] = {"name": "python"}
-        return cpu_s
-
-    return run
-
-
-def refuse(_notebook: NotebookNode, _folder: Path) -> float:
-    """A runner that must not be called."""
-    raise AssertionError("executed")
-
-
-def stream(text: str) -> NotebookNode:
-    """What a cell printed."""
-    return new_output("stream", name="stdout", text=text)
-
-
-def result(**data: Any) -> NotebookNode:
-    """The value of a cell; `text_html` stands for text/html."""
-    formats = {mime.replace("_", "/"): value for mime, value in data.items()}
-    return new_output("execute_result", data=formats, execution_count=2)
-
-
-def execute(root: Path, *cells: Cell, outputs: tuple[NotebookNode, ...] = ()) -> Path:
-    """Write a source and execute it without a kernel."""
-    write_source(root, *cells)
-    nb.execute(root, STEM, runner=pretend(*outputs))
-    return nb.notebook_path(root, STEM)
-
-
-def change(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
-    """Edit the JSON of a notebook in place, in the layout that build writes."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    edit(content)
-    text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
-
+from percent import Cell, parse
 
 # Build
 
@@ -92,7 +41,7 @@ def test_build_writes_a_notebook_of_format_4_5(tmp_path: Path) -> None:
     """The notebook is valid, has only kernelspec and tags as metadata, and indent 1."""
     write_source(tmp_path, *CELLS)
     assert "written, new, not executed" in nb.build(tmp_path, STEM)
-    text = nb.notebook_path(tmp_path, STEM).read_text(encoding="utf-8")
+    text = nb_files.notebook_path(tmp_path, STEM).read_text(encoding="utf-8")
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
     content = json.loads(text)
@@ -112,13 +61,13 @@ def test_build_writes_a_notebook_of_format_4_5(tmp_path: Path) -> None:
 
 def test_ids_come_from_the_content() -> None:
     """A new cell leaves the ids of the others alone; equal cells get different ids."""
-    before = [cell.id for cell in nb.build_notebook(CELLS).cells]
-    after = [cell.id for cell in nb.build_notebook([TITLE, SUM, *CELLS[1:]]).cells]
+    before = [cell.id for cell in nb_files.build_notebook(CELLS).cells]
+    after = [cell.id for cell in nb_files.build_notebook([TITLE, SUM, *CELLS[1:]]).cells]
     assert after[:1] + after[2:-1] == before[:-1]
     assert after[1] == before[-1]
     assert after[-1] == f"{before[-1]}-2"
     assert all(re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", id_) for id_ in after)
-    retagged = nb.build_notebook([*CELLS[:3], Cell("code", ("slow",), SUM.source)])
+    retagged = nb_files.build_notebook([*CELLS[:3], Cell("code", ("slow",), SUM.source)])
     assert [cell.id for cell in retagged.cells] == before
 
 
@@ -127,11 +76,11 @@ def test_build_keeps_outputs_while_the_code_is_the_same(tmp_path: Path) -> None:
     path = execute(tmp_path, *CELLS, outputs=(stream("2\n"),))
     write_source(tmp_path, TITLE, PARAMETERS, Cell("markdown", (), "Better prose."), SUM)
     assert nb.build(tmp_path, STEM).endswith("written, outputs kept")
-    assert nb.load_notebook(path).cells[-1].outputs == [stream("2\n")]
+    assert nb_files.load_notebook(path).cells[-1].outputs == [stream("2\n")]
     write_source(tmp_path, TITLE, PARAMETERS, PROSE, Cell("code", (), "1 + 2"))
     assert "outputs dropped" in nb.build(tmp_path, STEM)
-    assert nb.load_notebook(path).cells[-1].outputs == []
-    assert not nb.is_executed(nb.load_notebook(path))
+    assert nb_files.load_notebook(path).cells[-1].outputs == []
+    assert not nb_files.is_executed(nb_files.load_notebook(path))
     assert nb.build(tmp_path, STEM).endswith("unchanged, not executed")
 
 
@@ -174,14 +123,14 @@ def test_executed_notebook_passes_check(executed: Path, capsys: pytest.CaptureFi
 
 def test_executed_outputs_are_those_of_the_kernel(executed: Path) -> None:
     """The run has the notebooks' folder, a fixed hash seed, joined streams, no foreign frames."""
-    cells = nb.load_notebook(nb.notebook_path(executed, STEM)).cells
+    cells = nb_files.load_notebook(nb_files.notebook_path(executed, STEM)).cells
     assert [(out.name, out.text) for out in cells[3].outputs] == [
         ("stdout", "notebooks\nb\n"),
         ("stderr", "warned\n"),
     ]
     assert cells[4].outputs[0].data["text/plain"] == "'0'"
     error = cells[5].outputs[0]
-    frames = [nb.ANSI.sub("", part) for part in error.traceback]
+    frames = [nb_files.ANSI.sub("", part) for part in error.traceback]
     assert error.ename == "JSONDecodeError"
     assert [frame for frame in frames if frame.startswith("Cell In[5], line 3")]
     assert not [frame for frame in frames if "json/" in frame]
@@ -191,7 +140,7 @@ def test_executed_outputs_are_those_of_the_kernel(executed: Path) -> None:
 def test_executed_notebook_passes_strict_nbval(executed: Path) -> None:
     """A second run gives the same outputs, compared one by one."""
     command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(executed)]
-    command += ["-p", "no:cacheprovider", "--nbval", str(nb.notebook_path(executed, STEM))]
+    command += ["-p", "no:cacheprovider", "--nbval", str(nb_files.notebook_path(executed, STEM))]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     run = subprocess.run(
         command, cwd=executed, env=environment, capture_output=True, text=True, check=False
@@ -220,9 +169,9 @@ def test_execute_runs_only_what_changed(tmp_path: Path) -> None:
     path = execute(tmp_path, *CELLS, outputs=(stream("2\n"),))
     write_source(tmp_path, TITLE, PARAMETERS, Cell("markdown", (), "Better prose."), SUM)
     assert nb.execute(tmp_path, STEM, runner=refuse).endswith("its code is as last executed")
-    assert nb.load_notebook(path).cells[2].source == "Better prose."
+    assert nb_files.load_notebook(path).cells[2].source == "Better prose."
     nb.execute(tmp_path, STEM, force=True, runner=pretend(stream("3\n")))
-    assert nb.load_notebook(path).cells[-1].outputs == [stream("3\n")]
+    assert nb_files.load_notebook(path).cells[-1].outputs == [stream("3\n")]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +192,7 @@ def test_execute_runs_what_was_not_executed_well(
     path = execute(tmp_path, *CELLS)
     change(path, edit)
     assert "executed in 2.5 CPU-s" in nb.execute(tmp_path, STEM, runner=pretend(cpu_s=2.5))
-    assert nb.is_executed(nb.load_notebook(path))
+    assert nb_files.is_executed(nb_files.load_notebook(path))
 
 
 def test_execute_refuses_a_run_over_its_budget(tmp_path: Path) -> None:
@@ -285,252 +234,6 @@ def test_force_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
         assert nb._parser().parse_args(["execute"]).force is expected
 
 
-# Check
-
-
-def problems_of(root: Path) -> list[str]:
-    """The problems of the one notebook, without its name."""
-    prefix = f"{nb.display(nb.notebook_path(root, STEM))}: "
-    lines = nb.check(root, STEM)
-    assert all(line.startswith(prefix) for line in lines)
-    return [line.removeprefix(prefix) for line in lines]
-
-
-def test_good_notebook_has_no_problems(tmp_path: Path) -> None:
-    """A notebook that keeps every rule is accepted, with outputs of each kind."""
-    outputs = (
-        stream("see http://127.0.0.1:0/usr/x, 0x3f800000 and 10:30\n"),
-        result(text_plain="'A:\\n'", text_html="<b>/predict</b>", image_png="/usr/0x7f0000000000"),
-    )
-    execute(tmp_path, *CELLS, Cell("code", (), "await wait()\nx = 1; y = 2"), outputs=outputs)
-    assert problems_of(tmp_path) == []
-    assert list(nb.check_files(tmp_path)) == []
-
-
-@pytest.mark.parametrize(
-    ("cells", "expected"),
-    [
-        ([PROSE, PARAMETERS], "cell 1: not a Markdown cell that begins with `# `"),
-        ([SUM, PARAMETERS], "cell 1: not a Markdown cell that begins with `# `"),
-        ([TITLE, SUM], "0 cells are tagged parameters"),
-        ([TITLE, PARAMETERS, PARAMETERS], "2 cells are tagged parameters"),
-        ([TITLE, PROSE, PARAMETERS], "cell 3: tagged parameters; it must be a code cell right"),
-        (
-            [TITLE, Cell("markdown", ("parameters",), "Text."), SUM],
-            "cell 2: tagged parameters; it must be a code cell right",
-        ),
-        (
-            [TITLE, Cell("code", ("parameters",), f"{PARAMETERS.source}\nn = seed + 1")],
-            "cell 2: `n = seed + 1` does not assign a literal",
-        ),
-        (
-            [TITLE, Cell("code", ("parameters",), f"import os\n{PARAMETERS.source}")],
-            "cell 2: `import os` does not assign a literal",
-        ),
-        (
-            [TITLE, Cell("code", ("parameters",), PARAMETERS.source.replace("seed = 0", "k = 0"))],
-            "cell 2: seed is not 0",
-        ),
-        (
-            [TITLE, Cell("code", ("parameters",), PARAMETERS.source.replace("True", "1"))],
-            "cell 2: quick is not True",
-        ),
-        (
-            [TITLE, Cell("code", ("parameters",), PARAMETERS.source.replace("local", "aws"))],
-            'cell 2: cloud is not "local"',
-        ),
-        ([*CELLS, Cell("markdown", (), "Text.\n\n:::{tip}\nx\n:::")], "cell 5: MyST syntax ':::'"),
-        ([*CELLS, Cell("markdown", (), "```{mermaid}\nx\n```")], "cell 5: MyST syntax '```{'"),
-        ([*CELLS, Cell("markdown", (), "> ~~~ {note}")], "cell 5: MyST syntax '> ~~~ {'"),
-        ([*CELLS, *[SUM] * 24], "26 code cells, at most 25"),
-        ([*CELLS, Cell("code", (), "\n".join(["x = 1"] * 26))], "cell 5: 26 lines, at most 25"),
-        ([*CELLS, Cell("code", (), "x = 1\n%time x")], "cell 5: not plain Python (line 2"),
-        ([*CELLS, Cell("code", (), "x = 1\nx;")], "cell 5: line 2 ends with `;`"),
-        ([*CELLS, Cell("code", (), "x;  # hidden")], "cell 5: line 1 ends with `;`"),
-        ([*CELLS, Cell("code", (), "class A:\n    pass")], "cell 5: it defines class A"),
-        (
-            [*CELLS, *(Cell("code", (), f"def f{n}():\n    pass") for n in range(3))],
-            "cell 7: f2 is function 3 of the notebook, at most 2",
-        ),
-    ],
-)
-def test_check_refuses_a_bad_shape(tmp_path: Path, cells: list[Cell], expected: str) -> None:
-    """Each rule for the source has its message, with the cell and what to do."""
-    execute(tmp_path, *cells)
-    (problem,) = problems_of(tmp_path)
-    assert problem.startswith(expected)
-    assert "; " in problem
-
-
-def test_the_largest_allowed_notebook_is_accepted(tmp_path: Path) -> None:
-    """25 code cells, 25 lines in a cell and two functions are not too many."""
-    functions = [Cell("code", (), f"def f{n}():\n    return ';'") for n in range(2)]
-    longest = Cell("code", (), "\n".join(["x = 1"] * 25))
-    execute(tmp_path, *CELLS, *functions, longest, *[SUM] * 20)
-    assert problems_of(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("output", "expected"),
-    [
-        (stream("<object at 0x10>"), "an object address in its output"),
-        (result(text_plain="[0x7f12ab34cd56]"), "an object address in its output"),
-        (stream("\x1b[31mFile \x1b[39m\x1b[32m/home/x/a.py"), "an absolute path in its output"),
-        (result(text_html="<b>/root/a</b>"), "an absolute path in its output"),
-        (stream("file:///var/folders/x"), "an absolute path in its output"),
-        (stream("saved in /tmp/x"), "an absolute path in its output"),
-        (stream("'/usr/lib'"), "an absolute path in its output"),
-        (stream("C:\\Users"), "an absolute path in its output"),
-        (result(application_json={"at": "/usr/x"}), "an absolute path in its output"),
-        (stream("http://127.0.0.1:54321/"), "a port in its output"),
-        (stream("localhost:8080"), "a port in its output"),
-        (new_output("display_data", data={"text/plain": "[::1]:5000"}), "a port in its output"),
-        (
-            new_output("error", ename="OSError", evalue="no /usr/x", traceback=[]),
-            "an absolute path in its output",
-        ),
-        (
-            new_output("error", ename="OSError", evalue="", traceback=["in /usr/x"]),
-            "an absolute path in its output",
-        ),
-    ],
-)
-@pytest.mark.parametrize("tag", ["raises-exception", "nbval-ignore-output"])
-def test_check_refuses_what_differs_elsewhere(
-    tmp_path: Path, output: NotebookNode, expected: str, tag: str
-) -> None:
-    """Addresses, absolute paths and ports are refused in every output, also in ignored ones."""
-    tags = ("raises-exception", tag) if tag != "raises-exception" else (tag,)
-    execute(tmp_path, *CELLS[:3], Cell("code", tags, SUM.source), outputs=(output,))
-    (problem,) = problems_of(tmp_path)
-    assert problem.startswith(f"cell 4: {expected}")
-
-
-def test_check_refuses_the_repository_in_outputs() -> None:
-    """The folder of the checkout is refused wherever it is, and not the beginning of another."""
-    notebook = nb.build_notebook([SUM])
-    notebook.cells[0].outputs = [stream("saved in /srv/book/build and /srv/bookshelf")]
-    (problem,) = nb.check_outputs(notebook, repository=Path("/srv/book"))
-    assert problem.message.startswith("the repository's path in its output")
-    assert list(nb.check_outputs(notebook, repository=Path("/srv/boo"))) == []
-
-
-@pytest.mark.parametrize(
-    ("edit", "expected"),
-    [
-        (lambda c: c["cells"][2].update(source=["Other."]), "cell 3: its source differs"),
-        (lambda c: c["cells"][2].update(metadata={}), "cell 3: its metadata differs"),
-        (lambda c: c["cells"][2].update(id="abc"), "cell 3: its id differs"),
-        (lambda c: c["cells"].pop(2), "3 cells, its source has 4"),
-        (lambda c: c["metadata"].update(language_info={"name": "python"}), "its metadata or"),
-        (lambda c: c.update(nbformat_minor=6), "its metadata or layout"),
-        (lambda c: c["cells"][3].update(source="1 + 1"), "its metadata or layout"),
-    ],
-)
-def test_check_compares_with_the_source(
-    tmp_path: Path, edit: Callable[[dict[str, Any]], object], expected: str
-) -> None:
-    """Sources, tags, ids and layout must be those that build writes, byte for byte."""
-    path = execute(tmp_path, *CELLS)
-    change(path, edit)
-    problems = problems_of(tmp_path)
-    assert problems[0].startswith(expected)
-    assert problems[0].endswith("build it, or pull it first if you edited the notebook")
-
-
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [
-        (None, "cell 4: its run is not executed, should be [2]"),
-        (3, "cell 4: its run is [3], should be [2]"),
-    ],
-)
-def test_check_wants_a_run_in_order(tmp_path: Path, count: int | None, expected: str) -> None:
-    """Code cells must have been executed from 1 to n, without a gap."""
-    change(execute(tmp_path, *CELLS), lambda c: c["cells"][3].update(execution_count=count))
-    (problem,) = problems_of(tmp_path)
-    assert problem.startswith(expected)
-
-
-def test_check_refuses_an_error_that_is_not_announced(tmp_path: Path) -> None:
-    """An error among the outputs needs the tag raises-exception."""
-    error = new_output("error", ename="KeyError", evalue="'a'", traceback=[])
-    execute(tmp_path, *CELLS, outputs=(error,))
-    (problem,) = problems_of(tmp_path)
-    assert problem.startswith("cell 4: it ended in KeyError; repair it")
-
-
-def test_check_refuses_a_large_file(tmp_path: Path) -> None:
-    """A notebook of 300 kB is too large."""
-    execute(tmp_path, *CELLS, outputs=(stream("." * 300_000),))
-    (problem,) = problems_of(tmp_path)
-    assert problem.startswith("301 kB, should be under 300; ")
-    assert list(nb.check_size(299_999)) == []
-
-
-def test_check_refuses_what_is_no_notebook(tmp_path: Path) -> None:
-    """A damaged file is one problem, not a stack trace."""
-    path = execute(tmp_path, *CELLS)
-    path.write_text("{}", encoding="utf-8")
-    (problem,) = problems_of(tmp_path)
-    assert problem.startswith("not a notebook of format 4")
-    path.write_text("<<<<<<< HEAD", encoding="utf-8")
-    (problem,) = problems_of(tmp_path)
-    assert problem.startswith("not a notebook of format 4")
-
-
-def test_check_names_the_line_of_a_bad_source(tmp_path: Path) -> None:
-    """A source that is not percent format is a problem of the source, with its line."""
-    execute(tmp_path, *CELLS)
-    nb.source_path(tmp_path, STEM).write_text("# %%\nx\n\n# %% [raw]\ny\n", encoding="utf-8")
-    (problem,) = nb.check(tmp_path, STEM)
-    assert f"{STEM}.py: line 4: cell markers are" in problem
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        (["08_alone.ipynb"], ["08_alone.ipynb: it has no source"]),
-        (["src/08_alone.py"], ["src/08_alone.py: it has no notebook"]),
-        (["08_a.ipynb", "src/08_a.py", "08_b.ipynb", "src/08_b.py"], [": number 08 stands for"]),
-        (
-            ["07_topic-v3.ipynb"],
-            ["07_topic-v3.ipynb: not named NN_topic", "07_topic-v3.ipynb: it has no source"],
-        ),
-        ([".ipynb_checkpoints/07_topic-checkpoint.ipynb", "evidence/07.json"], []),
-    ],
-)
-def test_check_refuses_files_that_do_not_belong(
-    tmp_path: Path, files: list[str], expected: list[str]
-) -> None:
-    """Half a pair, two notebooks for one number and siblings are refused."""
-    execute(tmp_path, *CELLS)
-    for name in files:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    problems = list(nb.check_files(tmp_path))
-    assert len(problems) == len(expected)
-    assert all(part in problem for part, problem in zip(expected, problems, strict=True))
-
-
-def test_check_lists_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All problems of all notebooks are printed in the order of cells, and the status is 1."""
-    bad = [PARAMETERS, TITLE, Cell("code", (), "1 + 1;"), Cell("markdown", (), ":::")]
-    execute(tmp_path, *bad, outputs=(stream("/usr/x"),))
-    write_source(tmp_path, *CELLS, stem="08_new")
-    assert nb.main(["check", "--root", str(tmp_path)]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert "08_new.py: it has no notebook" in lines[0]
-    assert [re.search(r"cell \d", line)[0] for line in lines[1:-1]] == [
-        "cell 1",
-        "cell 1",
-        "cell 3",
-        "cell 3",
-        "cell 4",
-    ]
-    assert lines[-1] == "2 notebooks checked, 6 problems"
-
-
 # Pull
 
 
@@ -549,8 +252,8 @@ def test_pull_brings_an_edit_back(tmp_path: Path) -> None:
     function = Cell("code", (), "def f():\n    return 1", gap=2)
     source = write_source(tmp_path, TITLE, PARAMETERS, function, PROSE, SUM)
     nb.build(tmp_path, STEM)
-    path = nb.notebook_path(tmp_path, STEM)
-    notebook = nb.load_notebook(path)
+    path = nb_files.notebook_path(tmp_path, STEM)
+    notebook = nb_files.load_notebook(path)
     notebook.cells[4].source = "1 + 2\n"
     notebook.cells[4].metadata = NotebookNode(tags=["slow"], scrolled=True)
     notebook.cells += [
@@ -573,9 +276,9 @@ def test_pull_brings_an_edit_back(tmp_path: Path) -> None:
 
 def test_pull_makes_the_source_of_a_new_notebook(tmp_path: Path) -> None:
     """A notebook that was begun in JupyterLab gets its source."""
-    nbformat.write(nb.build_notebook(CELLS), nb.notebook_path(tmp_path, STEM))
+    nbformat.write(nb_files.build_notebook(CELLS), nb_files.notebook_path(tmp_path, STEM))
     assert nb.main(["pull", "--root", str(tmp_path), "7"]) == 0
-    assert parse(nb.source_path(tmp_path, STEM).read_text(encoding="utf-8")) == CELLS
+    assert parse(nb_files.source_path(tmp_path, STEM).read_text(encoding="utf-8")) == CELLS
 
 
 @pytest.mark.parametrize(
@@ -595,9 +298,9 @@ def test_pull_refuses_what_the_source_cannot_hold(
     """Raw cells, attachments and markers inside cells are named; the source stays as it is."""
     source = write_source(tmp_path, *CELLS)
     before = source.read_bytes()
-    notebook = nb.build_notebook(CELLS)
+    notebook = nb_files.build_notebook(CELLS)
     notebook.cells.append(cell)
-    nbformat.write(notebook, nb.notebook_path(tmp_path, STEM))
+    nbformat.write(notebook, nb_files.notebook_path(tmp_path, STEM))
     with pytest.raises(NotebookError, match=expected):
         nb.pull(tmp_path, STEM)
     assert source.read_bytes() == before
@@ -611,8 +314,8 @@ def test_notebooks_are_chosen_by_number(tmp_path: Path, number: str) -> None:
     """A number with or without its zero, or the whole stem, means one notebook."""
     write_source(tmp_path, *CELLS)
     write_source(tmp_path, *CELLS, stem="08_other")
-    assert nb.select(tmp_path, [number]) == ["07_topic"]
-    assert nb.select(tmp_path) == ["07_topic", "08_other"]
+    assert nb_files.select(tmp_path, [number]) == ["07_topic"]
+    assert nb_files.select(tmp_path) == ["07_topic", "08_other"]
 
 
 @pytest.mark.parametrize("command", ["build", "execute", "check", "pull"])

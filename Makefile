@@ -1,5 +1,6 @@
 # Each target sets itself up in .venv; the second call starts at once.
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 comma := ,
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -19,7 +20,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
-	@echo "setting up .venv: downloads about 1 GB, takes 2.5 GB of disk and 2 to 5 minutes"
+	@test -d .venv && echo "bringing .venv up to date" || echo "setting up .venv: downloads about 1 GB, takes 2.5 GB of disk and 2 to 5 minutes"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 ...")'
 	@$(PYTHON) -m venv .venv
 	@$(if $(TORCH_INDEX_URL),$(PIP) torch --index-url $(TORCH_INDEX_URL))
@@ -38,7 +39,7 @@ check: $(READY)  ## lint, types, layers, generated files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
-	@PYTHONPATH=. $(BIN)/lint-imports --no-cache | tail -n 1
+	@layers=$$($(BIN)/lint-imports --no-cache) || { echo "$$layers"; exit 1; }
 	@$(BIN)/python tools/nb.py check
 	@$(BIN)/python tools/readme.py check
 

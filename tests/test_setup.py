@@ -110,7 +110,9 @@ def test_conda_environment_gives_a_reason_for_each_line() -> None:
 
 def test_make_lists_its_targets() -> None:
     """`make` alone explains every target that the documentation names."""
-    shown = subprocess.run([shutil.which("make") or "make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [shutil.which("make") or "make"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     listed = {line.split()[0] for line in shown.splitlines()}
     assert listed >= {"run", "test", "check", "lab", "notebooks", "bench", "clean"}
 

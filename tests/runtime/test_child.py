@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-
-from mlref.errors import PortInUseError, ProcessNotReadyError
-from mlref.runtime.process import bind, start
 from support.children import (
     IGNORING,
     IMPORTS,
@@ -23,6 +20,9 @@ from support.children import (
     python,
     wait_gone,
 )
+
+from mlref.errors import PortInUseError, ProcessNotReadyError
+from mlref.runtime.process import bind, start
 
 if TYPE_CHECKING:
     from pathlib import Path

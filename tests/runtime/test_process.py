@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-
-from mlref.errors import ProcessError, ProcessExitedError, ProcessNotReadyError
-from mlref.runtime.process import Limits, die_with_parent, report, start
 from support.children import (
     LONG_S,
     SOON_S,
@@ -22,6 +19,9 @@ from support.children import (
     python,
     wait_gone,
 )
+
+from mlref.errors import ProcessError, ProcessExitedError, ProcessNotReadyError
+from mlref.runtime.process import Limits, die_with_parent, report, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,7 +176,7 @@ for descriptor in sys.argv[1:]:
         print(os.fstat(int(descriptor)))
     except OSError:
         print("closed")
-print(sorted(name for name in os.environ if name.startswith("MLREF_")))
+print(sorted(name for name in os.environ if name.startswith("MLREF_") and name.endswith("_FD")))
 '''
 command = [sys.executable, "-c", look, *descriptors]
 done = subprocess.run(command, close_fds=False, capture_output=True, text=True)

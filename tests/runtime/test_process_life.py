@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-
-from mlref.errors import ProcessError
-from mlref.runtime.process import DEFAULT_LIMITS, Limits, start
 from support.children import (
     IGNORING,
     LONG_S,
@@ -23,6 +20,9 @@ from support.children import (
     python,
     wait_gone,
 )
+
+from mlref.errors import ProcessError
+from mlref.runtime.process import DEFAULT_LIMITS, Limits, start
 
 if TYPE_CHECKING:
     from pathlib import Path

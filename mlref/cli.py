@@ -18,7 +18,7 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from mlref import __version__, resources
-from mlref.errors import MlrefError
+from mlref.errors import AddressError, MlrefError
 from mlref.runtime.clock import SystemClock
 from mlref.study.runner import DEFAULT_TIMEOUT_S
 
@@ -34,7 +34,9 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except MlrefError as error:
-            line = Text.assemble(("error: ", "bold red"), (str(error), "red"))
+            # The number of a system's error says nothing more than its words.
+            told = str(error.strerror) if isinstance(error, AddressError) else str(error)
+            line = Text.assemble(("error: ", "bold red"), (told, "red"))
             Console(stderr=True).print(line, soft_wrap=True)
             raise typer.Exit(1) from error
 

@@ -29,7 +29,8 @@ Catch `MlrefError` for all of them. Each also derives from the builtin that a ca
     ├── ProcessError (RuntimeError)          a child process; carries the tail of its log
     │   ├── ProcessExitedError               it ended before it was ready, or while in use
     │   └── ProcessNotReadyError (TimeoutError)   it was not ready within the limit
-    ├── PortInUseError (OSError)             an explicitly chosen port is taken
+    ├── AddressError (OSError)               no server can listen at this address
+    │   └── PortInUseError                   an explicitly chosen port is taken
     ├── EndpointError (RuntimeError)         a deployed model could not answer
     │   ├── EndpointUnreachableError (ConnectionError)   nobody listens, or the line broke
     │   └── EndpointClosedError              used after close()
@@ -43,6 +44,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 __all__ = [
+    "AddressError",
     "ArtifactError",
     "ArtifactMissingFileError",
     "ArtifactParityError",
@@ -256,7 +258,11 @@ class ProcessNotReadyError(ProcessError, TimeoutError):
     """The process was not ready within the limit."""
 
 
-class PortInUseError(MlrefError, OSError):
+class AddressError(MlrefError, OSError):
+    """No server can listen there: not an address of this machine, or the privilege is missing."""
+
+
+class PortInUseError(AddressError):
     """An explicitly chosen port is taken by somebody else."""
 
 

@@ -278,22 +278,30 @@ def load_claims(path: str | os.PathLike[str]) -> list[Claim]:
     """The claims of an interview card: its points that name a figure.
 
     Raises:
-        EvidenceError: no such file or not TOML, a point has a figure and no text or no bound, or
-            the bound cannot be read.
+        EvidenceError: no such file or not TOML, the points are no list of tables, one of them has a
+            figure or a bound but not all of text, figure and bound, or a bound cannot be read.
     """
     name = Path(path).name
     try:
         card = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise EvidenceError(f"{name} cannot be read: {error}") from error
-    claims = []
-    for point in card.get("points", ()):
-        if "evidence" in point:
-            wrong = [key for key in ("text", "bound") if not isinstance(point.get(key), str)]
-            if wrong:
-                raise EvidenceError(f"{name}: {point['evidence']} has no {' and no '.join(wrong)}")
-            claims.append(Claim(point["text"], point["evidence"], Bound.parse(point["bound"])))
-    return claims
+    points = card.get("points", [])
+    if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+        raise EvidenceError(f"{name}: points must be tables; write each below [[points]]")
+    return [_claim(name, point) for point in points if point.keys() & {"evidence", "bound"}]
+
+
+def _claim(card: str, point: Mapping[str, Any]) -> Claim:
+    """The claim of one point that names a figure."""
+    key = point.get("evidence", "a point with a bound")
+    wrong = [each for each in ("text", "evidence", "bound") if not isinstance(point.get(each), str)]
+    if wrong:
+        raise EvidenceError(f"{card}: {key} has no {' and no '.join(wrong)}")
+    try:
+        return Claim(point["text"], key, Bound.parse(point["bound"]))
+    except EvidenceError as error:
+        raise EvidenceError(f"{card}: {key}: {error}") from error
 
 
 def _shown(value: float) -> str:

@@ -36,8 +36,19 @@ class Table:
 
     @classmethod
     def of(cls, records: Sequence[Mapping[str, Any]]) -> Table:
-        """A table of records that have the same keys; the first one's order counts."""
+        """A table of records that have the same keys; the first one's order counts.
+
+        Raises:
+            ValueError: a record lacks a key of the first one, or has one more.
+        """
         columns = tuple(records[0]) if records else ()
+        for number, record in enumerate(records):
+            if set(record) != set(columns):
+                different = ", ".join(sorted(map(str, set(record) ^ set(columns))))
+                raise ValueError(
+                    f"every record needs the same keys; record {number} and the first one differ "
+                    f"in {different}; give None where there is no value"
+                )
         return cls(columns, tuple(tuple(record[name] for name in columns) for record in records))
 
     def _texts(self) -> list[list[str]]:

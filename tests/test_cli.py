@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mlref
+from mlref.artifact import Artifact
 from mlref.cli import app
 
 COMMANDS = ("doctor", "run", "serve")
@@ -95,6 +96,14 @@ def test_serving_what_is_not_an_artefact_is_one_message(tmp_path: Path) -> None:
     status, text = _mlref("serve", str(tmp_path), "--port", "0")
     assert status == 1
     assert text.startswith("error: ")
+    assert "Traceback" not in text
+
+
+def test_serving_where_nobody_can_listen_is_one_message(colours: Artifact) -> None:
+    """An address of another machine (RFC 5737) is refused without a traceback."""
+    status, text = _mlref("serve", str(colours.folder), "--host", "192.0.2.1")
+    assert status == 1
+    assert text.startswith("error: cannot listen on port 8000 of 192.0.2.1 (")
     assert "Traceback" not in text
 
 

@@ -295,6 +295,14 @@ def test_claims_of_a_card(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('[[points]]\ntext = "x"\nevidence = "01.auc"', r"01\.auc has no bound"),
+        ('[[points]]\ntext = "x"\nbound = "< 1"', "a point with a bound has no evidence"),
+        ('[[points]]\ntext = "x"\nbound = "< 1"\nevidence = ["01.auc"]', "has no evidence"),
+        (
+            '[[points]]\ntext = "x"\nbound = "few"\nevidence = "01.auc"',
+            r"card\.toml: 01\.auc: a bound looks like",
+        ),
+        ("points = [1]", "points must be tables"),
+        ("[points]", "points must be tables"),
         ('[[points]]\nbound = "< 1"\nevidence = "01.auc"', r"01\.auc has no text"),
         ('[[points]]\ntext = "x"\nevidence = "01.auc"\nbound = 5', r"01\.auc has no bound"),
         ('[[points]]\ntext = "x"\nevidence = "01.auc"\nbound = "big"', "a bound looks like"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -111,3 +113,22 @@ def test_nobody_waits_by_sleeping(path: Path) -> None:
     """`time.sleep` stands in runtime/clock.py alone; everybody else polls a condition."""
     allowed = path == ROOT / "mlref/runtime/clock.py"
     assert allowed or not _sleeps(ast.parse(path.read_text()))
+
+
+def _dataclasses_with_arrays() -> list[type]:
+    found = set()
+    for name in _modules():
+        for kind in vars(importlib.import_module(name)).values():
+            if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+                fields = dataclasses.fields(kind)
+                if any("np.ndarray" in str(field.type) for field in fields):
+                    found.add(kind)
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+def test_what_holds_arrays_is_equal_to_itself_alone() -> None:
+    """A dataclass with an array has neither the == nor the hash of its fields: both would raise."""
+    kinds = _dataclasses_with_arrays()
+    assert kinds
+    assert [kind.__name__ for kind in kinds if kind.__eq__ is not object.__eq__] == []
+    assert [kind.__name__ for kind in kinds if kind.__hash__ is not object.__hash__] == []

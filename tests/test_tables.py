@@ -145,6 +145,13 @@ def test_records() -> None:
     assert (table.columns, table.rows) == (("b", "a"), ((1, 2), (3, 4)))
 
 
+@pytest.mark.parametrize("second", [{"a": 2}, {"a": 2, "b": 3, "c": 4}, {"a": 2, "c": 4}])
+def test_records_of_other_keys(second: dict[str, int]) -> None:
+    """A record with a key more or less is refused by name: no value is dropped in silence."""
+    with pytest.raises(ValueError, match=r"record 1 and the first one differ in [bc]"):
+        Table.of([{"a": 1, "b": 1}, second])
+
+
 def test_no_rows() -> None:
     """A table may be without rows, or without anything."""
     assert str(Table(("a", "b"), ())) == "a  b"

@@ -16,8 +16,15 @@ from typing import Any
 import numpy as np
 
 from mlref import errors
-from mlref.artifact.graph import Graph, open_graph
-from mlref.artifact.manifest import MANIFEST, Manifest, Output, canonical, sha256
+from mlref.artifact.graph import Graph, open_graph, predictions_dtype
+from mlref.artifact.manifest import (
+    MANIFEST,
+    Manifest,
+    Output,
+    canonical,
+    json_values,
+    sha256,
+)
 from mlref.runtime import clock, files
 from mlref.schema import OnUnknown, Rows, Schema
 
@@ -31,13 +38,13 @@ MODEL, GOLDEN = "model.onnx", "golden.json"
 _LIBRARIES = ("numpy", "onnxruntime")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Golden:
     """Rows and the predictions that belong to them.
 
     Attributes:
         instances: n rows, each a mapping of column name -> value (None is missing).
-        predictions: float array of shape (n, *output.shape).
+        predictions: float32 (or int64) array of shape (n, *output.shape).
     """
 
     instances: tuple[Mapping[str, Any], ...]
@@ -56,13 +63,13 @@ class Golden:
         return int((difference.reshape(len(difference), -1) <= tolerance).all(axis=1).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Artifact:
     """A verified artefact, ready to answer. Made by `load` or `pack`; safe to share by threads."""
 
     folder: Path
     manifest: Manifest
-    golden: Golden
+    golden: Golden = field(repr=False)
     digest: str
     graph: Graph = field(repr=False)
 
@@ -84,7 +91,8 @@ class Artifact:
             on_unknown: "impute" lets the graph handle an unknown category, "error" refuses it.
 
         Returns:
-            float32 array of shape (n, *output.shape); n may be 0.
+            float32 array of shape (n, *output.shape), int64 where the graph gives whole numbers;
+            n may be 0.
 
         Raises:
             InvalidInputError: the rows do not fit the schema; it lists every problem.
@@ -95,7 +103,8 @@ class Artifact:
     def predict_arrays(self, arrays: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
         """The same for rows that `Schema.decode` has checked already."""
         if n_rows == 0:
-            return np.empty((0, *self.manifest.output.shape), dtype=np.float32)
+            dtype = predictions_dtype(self.graph.output_dtype)
+            return np.empty((0, *self.graph.output_shape), dtype)
         return self.graph.run(arrays, n_rows)
 
     def verify_golden(self) -> int:
@@ -139,8 +148,8 @@ def pack(
             graph's own: the comparison is the proof of the conversion.
         output: which of the graph's outputs is the prediction; not needed when there is only one.
         created: when (aware); default SOURCE_DATE_EPOCH, else now.
-        metrics: JSON values, for instance {"auc": {"2013-04": 0.66}}.
-        training_data: JSON values that identify the data.
+        metrics: JSON values, for instance {"auc": {"2013-04": 0.66}}; NumPy's numbers will do.
+        training_data: the same, to identify the data.
         libraries: distributions whose installed versions are worth recording.
         licence: of the model.
         overwrite: replace an artefact that is there already.
@@ -149,7 +158,8 @@ def pack(
         The artefact, as `load` gives it.
 
     Raises:
-        ArtifactSchemaError: the graph is not one, has other inputs than `inputs`, or tells paths.
+        ArtifactSchemaError: the graph is not one, has other inputs than `inputs`, or tells paths;
+            or the manifest cannot hold a name, a metric (NaN, say) or a library.
         ArtifactParityError: the graph does not give `expected` within `TOLERANCE`.
         InvalidInputError: the golden rows do not fit `inputs`.
         FileExistsError: the folder exists and `overwrite` is false, or it is no artefact.
@@ -160,22 +170,22 @@ def pack(
     data = _model_bytes(model)
     graph = open_graph(data, inputs, output)
     rows = _instances(inputs, golden)
-    answers = _answers(expected)
+    answers = _answers(expected, predictions_dtype(graph.output_dtype))
     given = {column: [row[column] for row in rows] for column in inputs.names}
     decoded = inputs.decode(given)
     _check_parity(graph.run(decoded.arrays, decoded.n_rows), answers)
-    golden_bytes = canonical({"instances": rows, "predictions": answers.astype(float).tolist()})
+    golden_bytes = canonical({"instances": rows, "predictions": answers.tolist()})
     manifest = Manifest(
-        name=name,
-        version=version,
+        name=_text("name", name),
+        version=_text("version", version),
         created=clock.created_at(created, clock.SystemClock()).strftime("%Y-%m-%dT%H:%M:%SZ"),
         inputs=inputs,
         output=Output(graph.output, graph.output_dtype, graph.output_shape),
         files={MODEL: sha256(data), GOLDEN: sha256(golden_bytes)},
-        metrics=metrics or {},
-        training_data=training_data or {},
-        libraries={lib: metadata.version(lib) for lib in sorted({*_LIBRARIES, *libraries})},
-        licence=licence,
+        metrics=json_values(metrics or {}, "metrics"),
+        training_data=json_values(training_data or {}, "training_data"),
+        libraries={lib: _version(lib) for lib in sorted({*_LIBRARIES, *libraries})},
+        licence=_text("licence", licence, empty=True),
     )
     contents = {MODEL: data, GOLDEN: golden_bytes, MANIFEST: manifest.to_bytes()}
     _write_folder(target, contents)
@@ -229,7 +239,7 @@ def _golden(data: bytes, manifest: Manifest) -> Golden:
     try:
         values = json.loads(data)
         rows = tuple(values["instances"])
-        answers = np.asarray(values["predictions"], dtype=np.float32)
+        answers = np.asarray(values["predictions"], predictions_dtype(manifest.output.dtype))
         names = set(manifest.inputs.names)
         if not all(isinstance(row, dict) and set(row) == names for row in rows):
             raise ValueError(f"a row has other columns than {', '.join(manifest.inputs.names)}")
@@ -262,10 +272,29 @@ def _plain(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(str(value))
 
 
-def _answers(expected: Any) -> np.ndarray:
+def _text(what: str, value: Any, *, empty: bool = False) -> str:
+    if not isinstance(value, str) or not (value or empty):
+        text = f"{what} must be text, got {value!r}"
+        raise errors.ArtifactSchemaError(text, file=MANIFEST)
+    return str(json_values(value, what))
+
+
+def _version(library: str) -> str:
     try:
-        with np.errstate(over="ignore"):
-            return np.asarray(expected, dtype=np.float32)
+        return metadata.version(library)
+    except metadata.PackageNotFoundError as error:
+        text = f"libraries names {library!r}, which is not installed; give the names that pip uses"
+        raise errors.ArtifactSchemaError(text, file=MANIFEST) from error
+
+
+def _answers(expected: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    """The predictions in the graph's dtype; as float32 where that cannot hold them."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            given = np.asarray(expected)
+            if given.dtype.kind in "iufb" and np.array_equal(given.astype(dtype), given):
+                return given.astype(dtype)
+            return given.astype(np.float32)
     except (TypeError, ValueError) as error:
         text = f"expected must be an array of numbers: {error}"
         raise errors.ArtifactParityError(text, file=GOLDEN) from error
@@ -286,7 +315,12 @@ def _check_parity(got: np.ndarray, expected: np.ndarray) -> None:
 
 
 def _difference(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """By how much each prediction is off, as `TOLERANCE` counts it; NaN where either is none."""
+    """By how much each prediction is off, as `TOLERANCE` counts it; NaN where either is none.
+
+    Whole numbers, classes for instance, are the same or off by at least 1.
+    """
+    if got.dtype.kind == expected.dtype.kind == "i":
+        return np.asarray(got != expected, dtype=float)
     wide = expected.astype(float)
     with np.errstate(invalid="ignore"):  # infinity less infinity: no prediction matches that
         return np.asarray(np.abs(got.astype(float) - wide) / np.maximum(1, np.abs(wide)))
@@ -333,11 +367,11 @@ def _write_folder(target: Path, contents: Mapping[str, bytes]) -> None:
         if target.exists():
             target.rename(old)
         fresh.rename(target)
-    except errors.FileWriteError:
-        raise
-    except OSError as error:
-        if old.exists():
+    except BaseException as error:
+        if old.exists() and not target.exists():  # also when Ctrl-C came between the two
             old.rename(target)
+        if not isinstance(error, OSError) or isinstance(error, errors.FileWriteError):
+            raise
         reason = f"not saved ({error.strerror}); choose another place"
         raise errors.FileWriteError(error.errno, reason, str(target)) from error
     finally:

@@ -12,7 +12,7 @@ import numpy as np
 from mlref import errors
 from mlref.schema import Schema
 
-__all__ = ["Graph", "open_graph"]
+__all__ = ["Graph", "open_graph", "predictions_dtype"]
 
 _FILE = "model.onnx"
 _DTYPES = {
@@ -21,8 +21,14 @@ _DTYPES = {
     "tensor(int64)": "int64",
     "tensor(string)": "string",
 }
+# A traceback's line, a Python file below a usual top folder, or one on a Windows drive. Any path at
+# all would be too much: nodes are called "/layers/0/MatMul", and a category may be "/home/about".
 _TELLTALE = re.compile(
-    rb"site-packages|dist-packages|(?:/home/|/Users/|/root/)[\w.-]+/[\w./-]+\.py"
+    rb"site-packages|dist-packages"
+    rb'|File "(?:/|[A-Za-z]:[\\/])[^"\n]+"'
+    rb"|[A-Za-z]:\\(?:[\w.@+\x80-\xff -]+\\)+[\w.-]+\.py"
+    rb"|/(?:Users|Volumes|app|builds|content|data|dbfs|home|kaggle|media|mnt|opt|private|root|srv|tmp"
+    rb"|usr|var|work|workspaces?)/(?:[\w.@+\x80-\xff-]+/)*[\w.\x80-\xff-]+\.(?:py|ipynb)"
 )
 # onnx.proto: field 13 of a tensor is `external_data`, its entry "location" names a file.
 _EXTERNAL = re.compile(rb"\x6a[\x00-\xff]{1,2}\x0a\x08location\x12")
@@ -47,7 +53,7 @@ class Graph:
     output_shape: tuple[int, ...]
 
     def run(self, arrays: Mapping[str, np.ndarray], n_rows: int) -> np.ndarray:
-        """float32 predictions of shape (n_rows, *output_shape) for decoded arrays.
+        """Predictions of shape (n_rows, *output_shape) for decoded arrays: float32, or int64.
 
         Raises:
             ArtifactSchemaError: the graph fails, or gives another shape than it says.
@@ -64,11 +70,21 @@ class Graph:
         if result.shape not in {shape, (*shape, 1)}:
             raise _mismatch(f"gives an array of shape {result.shape} for {n_rows} rows")
         with np.errstate(over="ignore"):
-            return np.asarray(result, dtype=np.float32).reshape(shape)
+            return np.asarray(result, predictions_dtype(self.output_dtype)).reshape(shape)
+
+
+def predictions_dtype(output_dtype: str) -> np.dtype[Any]:
+    """The dtype in which a graph's output is given: int64 stays whole, any other is float32."""
+    return np.dtype(np.int64 if output_dtype == "int64" else np.float32)
 
 
 def open_graph(data: bytes, inputs: Schema, output: str | None) -> Graph:
     """The graph in `data`, checked against the schema.
+
+    Args:
+        data: the bytes of an ONNX file.
+        inputs: the columns that it should take.
+        output: which of its outputs is the prediction; None when there is only one.
 
     Raises:
         ArtifactSchemaError: not a graph that can run alone, other inputs than the schema has, no
@@ -115,7 +131,8 @@ def _ranks(session: Any, inputs: Schema) -> dict[str, bool]:
             )
         as_column = column.shape == () and len(tail) == 1 and tail[0] in {1, None}
         if dtype != column.dtype or not (as_column or _fits(tail, column.shape)):
-            want = f"{column.dtype} of shape (n, {', '.join(map(str, column.shape))})"
+            shape = ", ".join(["n", *map(str, column.shape)])
+            want = f"{column.dtype} of shape ({shape})"
             raise _mismatch(f"takes {column.name} as {dtype}{node.shape}; the schema says {want}")
         ranks[column.name] = as_column
     return ranks

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from mlref import errors
 from mlref.schema import Schema
 
-__all__ = ["FORMAT", "MANIFEST", "Manifest", "Output", "canonical", "sha256"]
+__all__ = ["FORMAT", "MANIFEST", "Manifest", "Output", "canonical", "json_values", "sha256"]
 
 FORMAT = "mlref-artifact/1"
 """The format of the manifest. A folder of another format is refused."""
@@ -130,6 +133,42 @@ def canonical(values: Any) -> bytes:
     """JSON in one form: equal values give equal bytes."""
     text = json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
     return f"{text}\n".encode()
+
+
+def json_values(value: Any, where: str) -> Any:
+    """The same as plain JSON values; NumPy's numbers and arrays, and tuples, become Python's own.
+
+    Args:
+        value: what somebody wants to keep in the manifest.
+        where: what errors call it, for instance "metrics".
+
+    Raises:
+        ArtifactSchemaError: a number that is not finite, a key that is not text, or another object.
+    """
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [json_values(each, f"{where}[{n}]") for n, each in enumerate(value)]
+    if isinstance(value, Mapping):
+        wrong = [key for key in value if not isinstance(key, str)]
+        if wrong:
+            text = f"{where} must have text as keys, got {wrong[0]!r}; write str({wrong[0]!r})"
+            raise errors.ArtifactSchemaError(text, file=MANIFEST)
+        return {
+            json_values(key, f"a key of {where}"): json_values(each, f"{where}[{key!r}]")
+            for key, each in value.items()
+        }
+    text = (
+        f"{where} must be a JSON value (a finite number, text, a list, an object or None), "
+        f"got {value!r}; leave it out, or give None where it is unknown"
+    )
+    raise errors.ArtifactSchemaError(text, file=MANIFEST)
 
 
 def sha256(data: bytes) -> str:

@@ -34,7 +34,7 @@ class ChallengerSettings:
     threads: int = 1  # so that sums are added in one order on every machine
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preparation:
     """What stands between raw columns and the network.
 

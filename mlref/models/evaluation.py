@@ -58,7 +58,7 @@ class Month:
     predicted: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """A model's figures.
 
@@ -222,11 +222,11 @@ def compare(
     Args:
         first: evaluation of one model.
         second: evaluation of the other, on the same flights in the same order.
-        repeats: bootstrap samples.
+        repeats: bootstrap samples, at least 1.
         seed: of the draws.
 
     Raises:
-        ValueError: the evaluations are of different flights.
+        ValueError: the evaluations are of different flights, or repeats is below 1.
 
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 (blocks), 13.
@@ -237,6 +237,8 @@ def compare(
         and np.array_equal(first.day_of, second.day_of)
     ):
         raise ValueError("the two evaluations are of different flights; evaluate on the same frame")
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
     generator = np.random.default_rng(seed)
     differences = np.zeros(repeats)
     months = [month.month for month in first.months]
@@ -262,7 +264,8 @@ def roc_auc(truth: Any, scores: Any, weights: Any = None) -> float:
         weights: float >= 0, shape (n,); None counts every row once.
 
     Raises:
-        ValueError: one class only, NaN among the scores, or arrays of different lengths.
+        ValueError: one class only, NaN among the scores, a negative weight, outcomes other than 0
+            and 1, or arrays of different lengths.
 
     Source:
         Hanley and McNeil, Radiology 143 (1982), 29-36: the AUC is the Mann-Whitney statistic.
@@ -270,13 +273,10 @@ def roc_auc(truth: Any, scores: Any, weights: Any = None) -> float:
     >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    truth, scores = np.asarray(truth), np.asarray(scores, dtype=float)
+    truth, scores = _checked(truth, scores)
     weight = np.ones(len(truth)) if weights is None else np.asarray(weights, dtype=float)
-    if not truth.shape == scores.shape == weight.shape == (len(truth),):
-        shapes = f"{truth.shape}, {scores.shape}, {weight.shape}"
-        raise ValueError(f"truth, scores and weights must be of one length, got shapes {shapes}")
-    if np.isnan(scores).any():
-        raise ValueError("scores must be numbers, got NaN among them")
+    if weight.shape != truth.shape or not (weight >= 0).all():
+        raise ValueError(f"weights must be {len(truth)} numbers of at least 0, got {weights!r:.60}")
     return _Ranked(truth, scores).auc(weight)
 
 
@@ -285,7 +285,10 @@ def brier(truth: Any, scores: Any) -> float:
 
     Args:
         truth: bool or 0/1, shape (n,).
-        scores: probabilities, shape (n,).
+        scores: probabilities, shape (n,), n >= 1.
+
+    Raises:
+        ValueError: as for `roc_auc`, or no rows.
 
     Source:
         Brier, Monthly Weather Review 78 (1950), 1-3, in its form for two classes.
@@ -293,17 +296,46 @@ def brier(truth: Any, scores: Any) -> float:
     >>> brier([1, 0], [0.5, 0.5])
     0.25
     """
-    return float(np.mean((np.asarray(scores, dtype=float) - np.asarray(truth)) ** 2))
+    outcomes, scores = _checked(truth, scores)
+    if not len(scores):
+        raise ValueError("the Brier score needs at least one row, got none")
+    return float(np.mean((scores - outcomes) ** 2))
 
 
 def reliability(truth: Any, scores: Any, *, bins: int = _BINS) -> tuple[np.ndarray, np.ndarray]:
-    """Mean prediction and share of positives by rising score: arrays of shape (min(bins, n),)."""
-    order = np.argsort(scores, kind="stable")
-    parts: Sequence[np.ndarray] = np.array_split(order, min(bins, len(order)))
+    """Mean prediction and share of positives by rising score: arrays of shape (min(bins, n),).
+
+    Args:
+        truth: bool or 0/1, shape (n,).
+        scores: probabilities, shape (n,), n >= 1.
+        bins: how many groups of equal size, at least 1.
+
+    Raises:
+        ValueError: as for `brier`, or no bins.
+    """
+    outcomes, scores = _checked(truth, scores)
+    count = min(bins, len(scores))
+    if count < 1:
+        raise ValueError(f"it takes a row and a bin at least, got {len(scores)} and {bins}")
+    parts: Sequence[np.ndarray] = np.array_split(np.argsort(scores, kind="stable"), count)
     return (
-        np.array([np.asarray(scores)[part].mean() for part in parts]),
-        np.array([np.asarray(truth)[part].mean() for part in parts]),
+        np.array([scores[part].mean() for part in parts]),
+        np.array([outcomes[part].mean() for part in parts]),
     )
+
+
+def _checked(truth: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes and scores as arrays, float64, that NumPy cannot misunderstand."""
+    outcomes, scores = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
+    if not outcomes.shape == scores.shape == (outcomes.size,):
+        shapes = f"{outcomes.shape} and {scores.shape}"
+        raise ValueError(f"truth and scores must be of one length, got shapes {shapes}")
+    strange = outcomes[(outcomes != 0) & (outcomes != 1)]
+    if len(strange):
+        raise ValueError(f"truth must be 0 or 1, got {strange[0]:g}; say which class is positive")
+    if np.isnan(scores).any():
+        raise ValueError("scores must be numbers, got NaN among them")
+    return outcomes, scores
 
 
 class _Ranked:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from mlref.errors import PortInUseError
+from mlref.errors import AddressError, PortInUseError
 from mlref.runtime.limits import DEFAULT_LIMITS
 
 __all__ = ["PARENT_FD", "REPORT_FD", "bind", "die_with_parent", "report"]
@@ -151,7 +151,7 @@ def bind(host: str, port: int) -> socket.socket:
     Raises:
         PortInUseError: somebody else listens on that port.
         ValueError: the port is not a port.
-        OSError: the address is not one of this machine, or the port needs privileges.
+        AddressError: the address is not one of this machine, or the port needs privileges.
 
     >>> with bind("127.0.0.1", 0) as listener:
     ...     listener.getsockname()[1] > 0
@@ -164,7 +164,11 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=socket.SOMAXCONN)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
-            raise
+            raise AddressError(
+                error.errno,
+                f"cannot listen on port {port} of {host} ({error.strerror}); choose an address of "
+                f"this machine, such as 127.0.0.1, and a port from 1024 on",
+            ) from error
         raise PortInUseError(
             errno.EADDRINUSE,
             f"port {port} on {host} is in use; choose another port, or 0 for any that is free",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -13,11 +13,12 @@ import numpy as np
 from mlref import errors
 from mlref.schema.column import Column, DType
 
-__all__ = ["ColumnCheck", "JsonConstant"]
+__all__ = ["ColumnCheck", "JsonConstant", "first_few", "problem_at", "stand_in"]
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _INT64 = np.iinfo(np.int64)
 _SHOWN_ROWS = 10
+_SHOWN_NAMES = 20
 _NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, AbstractSet, type)
 _LONGEST_BITS = 10_000  # an int beyond about 4300 digits has no repr
 
@@ -41,6 +42,45 @@ class JsonConstant(str):
     __slots__ = ()
 
 
+def problem_at(
+    kind: type[errors.InputProblem], text: str, rows: Sequence[int], column: str | None = None
+) -> errors.InputProblem:
+    """A problem whose message ends in the rows that have it, at most the first ten of them.
+
+    Args:
+        kind: the class of the problem.
+        text: the message so far.
+        rows: positions of all the rows that have it, counted from 0; none if it is about no row.
+        column: the column that has it, or None.
+    """
+    shown = rows[:_SHOWN_ROWS]
+    if shown:
+        more = f" and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
+        text += f" (row{'s' if len(rows) > 1 else ''} {', '.join(map(str, shown))}{more})"
+    return kind(text, column=column, rows=shown)
+
+
+def stand_in(column: Column) -> float:
+    """A number that a column of numbers accepts, the nearest to 0."""
+    low = -math.inf if column.low is None else column.low
+    high = math.inf if column.high is None else column.high
+    value = min(max(0.0, low), high)
+    return math.ceil(value) if column.dtype == "int64" else value
+
+
+def first_few(problems: Iterable[errors.InputProblem]) -> Iterator[errors.InputProblem]:
+    """Problems with names that are not the schema's, of which there is no end: 20, then a count."""
+    others = 0
+    kind = errors.InputProblem
+    for number, problem in enumerate(problems):
+        if number < _SHOWN_NAMES:
+            yield problem
+        else:
+            others, kind = others + 1, type(problem)
+    if others:
+        yield kind(f"and {others} more of this kind")
+
+
 class ColumnCheck:
     """The values of one column on their way to an array, and what is wrong with them."""
 
@@ -50,14 +90,15 @@ class ColumnCheck:
         self.unknown_count = 0
 
     def report(self, kind: type[errors.InputProblem], rows: Sequence[int], text: str) -> None:
-        """Note one problem; `text` follows the column's name."""
+        """Note one problem.
+
+        Args:
+            kind: the class of the problem.
+            rows: positions of all the rows that have it, counted from 0.
+            text: the message that follows the column's name.
+        """
         name = self.column.name
-        shown = list(rows[:_SHOWN_ROWS])
-        where = ""
-        if shown:
-            more = f" and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
-            where = f" (row{'s' if len(rows) > 1 else ''} {', '.join(map(str, shown))}{more})"
-        self.problems.append(kind(f"{name} {text}{where}", column=name, rows=shown))
+        self.problems.append(problem_at(kind, f"{name} {text}", rows, name))
 
     def drop_unknown(self) -> None:
         """Accept unknown categories after all."""
@@ -153,7 +194,7 @@ class ColumnCheck:
             self.report(
                 errors.OutOfRangeError,
                 rows,
-                f"must lie {limits}{unit}, got {array[outside][0]:g}",
+                f"must lie {limits}{unit}, got {array[outside][0]:.9g}",
             )
 
     def _numbers_one_by_one(self, values: Any) -> np.ndarray:
@@ -163,7 +204,7 @@ class ColumnCheck:
         checked all the same, and keep their positions.
         """
         whole = self.column.dtype == "int64"
-        stand_in = self._stand_in()
+        accepted = stand_in(self.column)
         found: list[Any] = []
         faults: dict[type[errors.InputProblem], list[int]] = {}
         first: dict[type[errors.InputProblem], Any] = {}
@@ -171,7 +212,7 @@ class ColumnCheck:
             cells = _flat(value, self.column.shape)
             if cells is None:
                 faults.setdefault(errors.WrongLengthError, []).append(row)
-                found.append([stand_in] * math.prod(self.column.shape))
+                found.append([accepted] * math.prod(self.column.shape))
                 continue
             numbers = [_number(cell, whole=whole) for cell in cells]
             if None in numbers:
@@ -180,18 +221,12 @@ class ColumnCheck:
                 first = kinds | first
                 for kind in kinds:
                     faults.setdefault(kind, []).append(row)
-                numbers = [stand_in if n is None else n for n in numbers]
+                numbers = [accepted if n is None else n for n in numbers]
             found.append(numbers)
         for kind, rows in faults.items():
             self.report(kind, rows, self._fault_text(kind, first.get(kind)))
         array = np.array(found, dtype="int64" if whole else "float64")
         return array.reshape((len(found), *self.column.shape))
-
-    def _stand_in(self) -> float:
-        low = -math.inf if self.column.low is None else self.column.low
-        high = math.inf if self.column.high is None else self.column.high
-        value = min(max(0.0, low), high)
-        return math.ceil(value) if self.column.dtype == "int64" else value
 
     def _fault_text(self, kind: type[errors.InputProblem], value: Any) -> str:
         kind_name = "a whole number" if self.column.dtype == "int64" else "a number"
@@ -291,7 +326,7 @@ def _any_per_row(flags: np.ndarray) -> np.ndarray:
 
 
 def _bound(value: float | None, otherwise: str) -> str:
-    return otherwise if value is None else f"{value:g}"
+    return otherwise if value is None else f"{value:.9g}"
 
 
 def _show(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -24,8 +25,8 @@ class Column:
         shape: shape of one row's value: () for a scalar, (64,) for a row of 64 numbers.
         nullable: whether a value may be missing. A missing number reaches the graph as NaN, a
             missing string as "". int64 cannot be nullable.
-        low: least value allowed, or None.
-        high: greatest value allowed, or None.
+        low: least value allowed, finite, or None.
+        high: greatest value allowed, finite, or None.
         categories: the known strings, or None when any string will do.
     """
 
@@ -56,6 +57,10 @@ class Column:
         if self.dtype == "string" and (self.shape or self.low is not None or self.high is not None):
             msg = f"{self.name}: a string column has no shape and no range"
             raise ValueError(msg)
+        wrong = [bound for bound in (self.low, self.high) if not _is_bound(bound)]
+        if wrong:
+            msg = f"{self.name}: low and high must be finite numbers or None, got {wrong[0]!r}"
+            raise ValueError(msg)
         if self.low is not None and self.high is not None and not self.low <= self.high:
             msg = f"{self.name}: low must be at most high, got {self.low} and {self.high}"
             raise ValueError(msg)
@@ -79,6 +84,7 @@ class Column:
 
         Raises:
             ValueError: an unknown field, or a value that a column cannot have.
+            TypeError: no name, or a shape or categories that are no list.
         """
         unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
@@ -89,6 +95,12 @@ class Column:
             if made.get(name) is not None:
                 made[name] = tuple(made[name])
         return cls(**made)
+
+
+def _is_bound(value: Any) -> bool:
+    """Whether it is None or a number that JSON can hold."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value is None or (number and -math.inf < value < math.inf)
 
 
 def _is_tuple(value: Any, kind: type) -> bool:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from mlref import errors
-from mlref.schema.checking import ColumnCheck
+from mlref.schema.checking import ColumnCheck, first_few
 from mlref.schema.column import Column
 
-__all__ = ["Decoded", "OnUnknown", "Rows", "Schema"]
+__all__ = ["Decoded", "OnUnknown", "Rows", "Schema", "check_policy"]
+
+_SHOWN_COLUMNS = 20  # names that a message lists; many problems say the same list
 
 OnUnknown: TypeAlias = Literal["impute", "error"]
 Rows: TypeAlias = Any
 """Column name -> values: a mapping of sequences or arrays, or a pandas DataFrame."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoded:
     """Rows as a model takes them.
 
@@ -77,7 +80,12 @@ class Schema:
         raise KeyError(msg)
 
     def replace(self, **categories: Iterable[str]) -> Schema:
-        """The same schema, with other known categories for the columns named."""
+        """The same schema, with other known categories for the columns named.
+
+        Raises:
+            KeyError: no such column.
+            ValueError: a column of numbers.
+        """
         unknown = set(categories) - set(self.names)
         if unknown:
             msg = f"no column {', '.join(sorted(unknown))}; there are {', '.join(self.names)}"
@@ -124,24 +132,23 @@ class Schema:
 
         Raises:
             InvalidInputError: with every problem found.
+            ValueError: `on_unknown` is neither.
         """
-        if on_unknown not in {"impute", "error"}:
-            msg = f'on_unknown must be "impute" or "error", got {on_unknown!r}'
-            raise ValueError(msg)
+        check_policy(on_unknown)
         if not callable(getattr(rows, "keys", None)):
             text = f"rows must map column names to values, got {type(rows).__name__}"
             raise errors.InvalidInputError([errors.WrongTypeError(text)])
-        keys = list(rows.keys())
-        given = [str(key) for key in keys]
+        keys = {str(key): key for key in rows.keys()}  # noqa: SIM118 - a DataFrame's, too
+        given = Counter(str(key) for key in rows.keys())  # noqa: SIM118 - likewise
         problems: list[errors.InputProblem] = [*self._names_problems(given)]
         arrays: dict[str, np.ndarray] = {}
         lengths: dict[str, int] = {}
         unknown: dict[str, int] = {}
         for column in self.columns:
-            if given.count(column.name) != 1:
+            if given[column.name] != 1:
                 continue
             check = ColumnCheck(column)
-            values = rows[keys[given.index(column.name)]]
+            values = rows[keys[column.name]]
             length = check.length(values)
             if not check.problems:
                 lengths[column.name] = length
@@ -161,19 +168,37 @@ class Schema:
             raise errors.InvalidInputError(problems)
         return Decoded(arrays, n_rows, unknown)
 
-    def _names_problems(self, given: Sequence[str]) -> Iterator[errors.InputProblem]:
-        known = ", ".join(self.names)
-        for name in self.names:
-            if name not in given:
+    def _names_problems(self, given: Mapping[str, int]) -> Iterator[errors.InputProblem]:
+        names = dict.fromkeys(self.names)
+        known = ", ".join(self.names[:_SHOWN_COLUMNS])
+        if len(names) > _SHOWN_COLUMNS:
+            known += f", ... ({len(names)} columns)"
+        for name in names:
+            count = given.get(name, 0)
+            if count == 0:
                 text = f"{name} is missing; the columns are {known}"
                 yield errors.MissingColumnError(text, column=name)
-            elif given.count(name) > 1:
-                text = f"{name} stands {given.count(name)} times; give each column once"
+            elif count > 1:
+                text = f"{name} stands {count} times; give each column once"
                 yield errors.ExtraColumnError(text, column=name)
-        for name in dict.fromkeys(given):
-            if name not in self.names:
-                text = f"{name} is not a column of this model; leave it out (allowed: {known})"
-                yield errors.ExtraColumnError(text, column=name)
+        yield from first_few(
+            errors.ExtraColumnError(
+                f"{name} is not a column of this model; leave it out (allowed: {known})",
+                column=name,
+            )
+            for name in given
+            if name not in names
+        )
+
+
+def check_policy(on_unknown: object) -> None:
+    """Nothing, for a policy that there is.
+
+    Raises:
+        ValueError: it is neither "impute" nor "error": the caller's mistake, not the rows'.
+    """
+    if on_unknown not in ("impute", "error"):
+        raise ValueError(f'on_unknown must be "impute" or "error", got {on_unknown!r}')
 
 
 def _length_problems(lengths: Mapping[str, int]) -> Iterator[errors.InputProblem]:

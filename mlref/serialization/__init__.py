@@ -12,10 +12,11 @@ Everything that is measured about loading is measured in fresh processes, for in
 libraries are imported already.
 """
 
+from mlref.serialization.attempts import Attempt, HostileFile
 from mlref.serialization.compare import Comparison, Row, compare
 from mlref.serialization.formats import Format, Saved, formats
 from mlref.serialization.fresh import FreshLoad
-from mlref.serialization.hostile import Attempt, HostileFile, craft
+from mlref.serialization.hostile import craft
 from mlref.serialization.needs import Needs, distributions
 from mlref.serialization.network import read_network, read_preparation, write_network
 

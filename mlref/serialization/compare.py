@@ -16,6 +16,7 @@ from mlref import plotting, tables
 from mlref.models import Challenger, Champion
 from mlref.schema import Rows
 from mlref.serialization import fresh, hostile, savedmodel
+from mlref.serialization.attempts import MARKER, Attempt, HostileFile
 from mlref.serialization.formats import Format, Saved, formats
 from mlref.serialization.needs import Needs
 
@@ -48,7 +49,7 @@ class Row:
     load_ms: float | None = None
     max_abs_difference: float | None = None
     needs: Needs | None = None
-    attempts: tuple[hostile.Attempt, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def executes_code(self) -> bool | None:
@@ -267,7 +268,7 @@ def _measure(
         max_abs_difference=float(np.max(np.abs(loaded.predictions - expected))),
         needs=loaded.needs,
         attempts=tuple(
-            hostile.Attempt(each.label, file.what, file.careless, file.ran, _line(outcome))
+            Attempt(each.label, file.what, file.careless, file.ran, _line(outcome))
             for file, outcome in zip(files, loaded.outcomes, strict=True)
         ),
     )
@@ -275,13 +276,13 @@ def _measure(
 
 def _save(
     each: Format, model: Champion | Challenger, folder: Path, repeats: int
-) -> tuple[Saved, tuple[hostile.HostileFile, ...]]:
+) -> tuple[Saved, tuple[HostileFile, ...]]:
     """The model and the hostile files; the time is the median of the repeats."""
     honest, attacks = folder / "honest", folder / "hostile"
     if isinstance(model, Challenger) and each.loader == "saved_model":
         planned, places = hostile.plan_saved_models(each, attacks)
         honest.mkdir()
-        save_ms = savedmodel.write_all(model, honest, places, hostile.MARKER)
+        save_ms = savedmodel.write_all(model, honest, places, MARKER)
         return Saved.found_in(honest, save_ms), planned
     times_ms: list[float] = []
     while len(times_ms) < repeats and sum(times_ms) < _SAVING_BUDGET_MS:

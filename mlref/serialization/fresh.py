@@ -26,7 +26,7 @@ from mlref.schema import Rows, Schema
 from mlref.serialization import needs
 
 if TYPE_CHECKING:
-    from mlref.serialization.hostile import HostileFile
+    from mlref.serialization.attempts import HostileFile
 
 __all__ = ["FreshLoad", "call", "load"]
 
@@ -43,7 +43,7 @@ _QUIET = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FreshLoad:
     """What a fresh process found out about a saved model.
 

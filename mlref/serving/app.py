@@ -113,7 +113,7 @@ def predict_bytes(artifact: Artifact, body: bytes) -> tuple[int, bytes]:
         logger.error("%s %s: %s", artifact.manifest.name, artifact.manifest.version, text)
         return 500, wire.dump(wire.refusal(text))
     reply = {
-        "predictions": predictions.astype(np.float64).tolist(),
+        "predictions": predictions.tolist(),
         "model": wire.model_name(artifact.manifest),
         "warnings": decoded.warnings,
     }

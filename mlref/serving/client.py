@@ -1,4 +1,4 @@
-"""The typed way to ask a model server: rows in, float32 predictions out, our errors on the way.
+"""The typed way to ask a model server: rows in, an array of predictions out, our errors on the way.
 
     with Client("http://127.0.0.1:8000") as client:
         client.predict({"temp": [71.1, None], "carrier": ["UA", "B6"]}).predictions
@@ -29,12 +29,13 @@ _SHOWN = 300  # characters of an answer that an error shows
 _HTTP_OK, _HTTP_REFUSED = 200, 422
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """What a server answered.
 
     Attributes:
-        predictions: float32 array of shape (n,) or (n, classes), in the order of the rows.
+        predictions: float32 array of shape (n,) or (n, classes), in the order of the rows; int64
+            where the model gives whole numbers.
         model: name of the model that answered.
         version: its version.
         warnings: one sentence for each column that held unknown categories.
@@ -123,7 +124,7 @@ class Client:
         values = self._ask("POST", "/v1/predict", body)
         try:
             return Prediction(
-                np.asarray(values["predictions"], dtype=np.float32),
+                _predictions(values["predictions"]),
                 values["model"]["name"],
                 values["model"]["version"],
                 tuple(values["warnings"]),
@@ -193,6 +194,12 @@ def _problems(values: Mapping[str, Any]) -> list[errors.InputProblem]:
         ]
     except (KeyError, TypeError, ValueError):
         return []
+
+
+def _predictions(values: Any) -> np.ndarray:
+    """Whole numbers as they are: a float always has a point or an exponent on the wire."""
+    array = np.asarray(values)
+    return array if array.dtype == np.int64 else np.asarray(values, dtype=np.float32)
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,13 +9,13 @@ are met here, values are met by `mlref.schema`.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from mlref import errors
 from mlref.schema import Column, Decoded, JsonConstant, OnUnknown, Schema
+from mlref.schema.checking import first_few, problem_at, stand_in
 
 __all__ = ["decode"]
 
@@ -23,7 +23,6 @@ _KEYS = ("columns", "instances", "on_unknown")
 _POLICIES = ("impute", "error")
 _LONGEST_DIGITS = 400  # more than float64 or int64 can hold, less than int() refuses
 _SHOWN = 40  # characters of a value that a message shows
-_SHOWN_ROWS = 10
 
 
 def decode(body: bytes, schema: Schema) -> Decoded:
@@ -116,16 +115,18 @@ def _repeated(value: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _key_problems(document: Mapping[str, Any]) -> list[errors.InputProblem]:
     """What is wrong with the keys of the whole request."""
-    texts = [f"{key} stands more than once; give it once" for key in _repeated(document)]
+    texts = [f"{_show(key)} stands more than once; give it once" for key in _repeated(document)]
     texts += [
         f"{_show(key)} is not part of a request; allowed are {', '.join(_KEYS)}"
         for key in document
         if key not in _KEYS
     ]
+    problems = [*first_few(errors.MalformedRequestError(text) for text in texts)]
     if ("columns" in document) == ("instances" in document):
         got = "both" if "columns" in document else "neither"
-        texts.append(f'a request holds either "columns" or "instances", got {got}')
-    return [errors.MalformedRequestError(text) for text in texts]
+        text = f'a request holds either "columns" or "instances", got {got}'
+        problems.append(errors.MalformedRequestError(text))
+    return problems
 
 
 def _rows(
@@ -139,7 +140,7 @@ def _rows(
         if not isinstance(columns, dict):
             text = f"columns must be an object of lists, got {_show(columns)}"
             return None, [errors.MalformedRequestError(text)]
-        return columns, [_twice(name) for name in _repeated(columns)]
+        return columns, [*first_few(_twice(name) for name in _repeated(columns))]
     instances = document["instances"]
     if not isinstance(instances, list):
         text = f"instances must be a list of objects, got {_show(instances)}"
@@ -159,7 +160,7 @@ def _columns_of(
     problems: list[errors.InputProblem] = []
     if others:
         text = f"an instance must be an object, got {_show(instances[others[0]])}"
-        problems.append(_at(errors.MalformedRequestError, text, others))
+        problems.append(problem_at(errors.MalformedRequestError, text, others))
     objects = {row: value for row, value in enumerate(instances) if isinstance(value, dict)}
     columns = {}
     for column in schema:
@@ -167,10 +168,10 @@ def _columns_of(
         absent = [row for row, value in objects.items() if name not in value]
         if absent:
             text = f"{name} is missing; every instance needs it, null where unknown is allowed"
-            problems.append(_at(errors.MissingColumnError, text, absent, name))
-        stand_in = _accepted(column) if absent or others else None
+            problems.append(problem_at(errors.MissingColumnError, text, absent, name))
+        instead = _accepted(column) if absent or others else None
         columns[name] = [
-            objects[row].get(name, stand_in) if row in objects else stand_in
+            objects[row].get(name, instead) if row in objects else instead
             for row in range(len(instances))
         ]
     return columns, problems + _surplus(objects, schema)
@@ -186,21 +187,19 @@ def _surplus(objects: Mapping[int, Mapping[str, Any]], schema: Schema) -> list[e
             extra.setdefault(name, []).append(row)
         for name in _repeated(value):
             twice.setdefault(name, []).append(row)
-    return [
-        _at(errors.ExtraColumnError, f"{name} is not a column of this model", rows, name)
+    strange = (
+        problem_at(errors.ExtraColumnError, f"{name} is not a column of this model", rows, name)
         for name, rows in sorted(extra.items())
-    ] + [_twice(name, rows) for name, rows in sorted(twice.items())]
+    )
+    repeated = (_twice(name, rows) for name, rows in sorted(twice.items()))
+    return [*first_few(strange), *first_few(repeated)]
 
 
 def _accepted(column: Column) -> Any:
     """Some value that the column accepts."""
     if column.dtype == "string":
         return column.categories[0] if column.categories else ""
-    low = -math.inf if column.low is None else column.low
-    high = math.inf if column.high is None else column.high
-    value: Any = min(max(0.0, low), high)
-    if column.dtype == "int64":
-        value = math.ceil(value)
+    value: Any = stand_in(column)
     for size in reversed(column.shape):
         value = [value] * size
     return value
@@ -208,18 +207,7 @@ def _accepted(column: Column) -> Any:
 
 def _twice(name: str, rows: Sequence[int] = ()) -> errors.InputProblem:
     text = f"{name} stands more than once; give each column once"
-    return _at(errors.ExtraColumnError, text, rows, name)
-
-
-def _at(
-    kind: type[errors.InputProblem], text: str, rows: Sequence[int], column: str | None = None
-) -> errors.InputProblem:
-    """A problem whose message ends in the rows that have it."""
-    shown = rows[:_SHOWN_ROWS]
-    if shown:
-        more = f" and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
-        text += f" (row{'s' if len(rows) > 1 else ''} {', '.join(map(str, shown))}{more})"
-    return kind(text, column=column, rows=shown)
+    return problem_at(errors.ExtraColumnError, text, rows, name)
 
 
 def _malformed(text: str) -> errors.InvalidInputError:

@@ -1,6 +1,6 @@
 """Rows on their way to the bytes of a request: the client's half of `mlref.serving.decoding`.
 
-Nothing is checked here, so that the server names every problem at once. What JSON has no word for
+No row is checked here, so that the server names every problem at once. What JSON has no word for
 is sent as something that the server is sure to refuse for the right reason: infinity as the literal
 `Infinity`, a date or any other object as a JSON object.
 """
@@ -18,6 +18,7 @@ import numpy as np
 
 from mlref import errors
 from mlref.schema import OnUnknown, Rows
+from mlref.schema.schema import check_policy
 
 __all__ = ["encode"]
 
@@ -36,10 +37,12 @@ def encode(rows: Rows, *, on_unknown: OnUnknown = "impute") -> bytes:
 
     Raises:
         InvalidInputError: `rows` is neither a mapping nor a DataFrame.
+        ValueError: `on_unknown` is neither "impute" nor "error".
 
     >>> encode({"temp": [71.5, float("nan")]})
     b'{"columns": {"temp": [71.5, null]}, "on_unknown": "impute"}'
     """
+    check_policy(on_unknown)
     if not callable(getattr(rows, "items", None)):
         text = f"rows must map column names to values, got {type(rows).__name__}"
         raise errors.InvalidInputError([errors.WrongTypeError(text)])

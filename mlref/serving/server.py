@@ -49,7 +49,7 @@ def serve(
         ArtifactError: the artefact is not to be trusted.
         PortInUseError: somebody else listens on that port.
         MissingExtraError: FastAPI or uvicorn is not installed.
-        OSError: the address is not one of this machine, or the port needs privileges.
+        AddressError: the address is not one of this machine, or the port needs privileges.
     """
     process.die_with_parent()
     with extra("serve"):

@@ -58,7 +58,7 @@ def describe_predict(artifact: Artifact) -> dict[str, Any]:
     """The OpenAPI operation of the prediction route, apart from its name."""
     instances = [dict(row) for row in artifact.golden.instances[:_EXAMPLE_ROWS]]
     columns = {name: [row[name] for row in instances] for name in artifact.inputs.names}
-    answers = artifact.golden.predictions[:_EXAMPLE_ROWS].astype(float).tolist()
+    answers = artifact.golden.predictions[:_EXAMPLE_ROWS].tolist()
     reply = {"predictions": answers, "model": model_name(artifact.manifest), "warnings": []}
     request = {
         "schema": request_schema(artifact.inputs),
@@ -114,7 +114,8 @@ def _cell_schema(column: Column) -> dict[str, Any]:
 
 
 def _reply_schema(output: Output) -> dict[str, Any]:
-    prediction: dict[str, Any] = {"type": "number"}
+    kind = "integer" if output.dtype == "int64" else "number"
+    prediction: dict[str, Any] = {"type": kind}
     for size in reversed(output.shape):
         prediction = {"type": "array", "minItems": size, "maxItems": size, "items": prediction}
     text = {"type": "string"}

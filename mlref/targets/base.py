@@ -66,7 +66,8 @@ class Endpoint(Protocol):
             on_unknown: "impute" lets the model handle an unknown category, "error" refuses it.
 
         Returns:
-            float32 array of shape (n, *output.shape); n may be 0.
+            float32 array of shape (n, *output.shape), int64 where the graph gives whole numbers;
+            n may be 0.
 
         Raises:
             InvalidInputError: the rows do not fit the schema; it lists every problem.

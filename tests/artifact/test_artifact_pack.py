@@ -300,3 +300,63 @@ def test_a_column_more_than_the_graph(packed: Callable[..., Artifact]) -> None:
         errors.ArtifactSchemaError, match="inputs a, b, c; the schema has a, b, c, d"
     ):
         packed(inputs=more)
+
+
+def test_numpy_numbers_among_the_metrics(packed: Callable[..., Artifact]) -> None:
+    """What scikit-learn and pandas give as a metric is kept as JSON's own numbers and lists."""
+    given = {"auc": np.float64(0.75), "n": np.int64(3), "by": (np.float32(0.5), np.array([1, 2]))}
+    made = packed(metrics=given, training_data={"whole": np.True_, "seen": None})
+    assert made.manifest.metrics == {"auc": 0.75, "n": 3, "by": [0.5, [1, 2]]}
+    assert made.manifest.training_data == {"whole": True, "seen": None}
+    json.loads((made.folder / "manifest.json").read_bytes(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": {"auc": {"04": float("nan")}}}, r"metrics\['auc'\]\['04'\] .* got nan; leave"),
+        ({"metrics": {"auc": [1, np.float32("inf")]}}, r"metrics\['auc'\]\[1\] .* got inf"),
+        ({"metrics": {"when": datetime(2013, 1, 1, tzinfo=UTC)}}, r"metrics\['when'\] must be"),
+        ({"metrics": {4: 0.5}}, r"metrics must have text as keys, got 4; write str\(4\)"),
+        ({"training_data": {"months": {1, 2}}}, r"training_data\['months'\] must be"),
+        ({"training_data": {"source": "\ud800"}}, r"training_data\['source'\] must be"),
+        ({"name": 5}, "name must be text, got 5"),
+        ({"name": ""}, "name must be text, got ''"),
+        ({"version": 1.0}, "version must be text, got 1.0"),
+        ({"licence": None}, "licence must be text, got None"),
+        ({"libraries": ["sklearn-no-such"]}, "'sklearn-no-such', which is not installed"),
+    ],
+)
+def test_what_a_manifest_cannot_hold(
+    packed: Callable[..., Artifact], options: dict[str, Any], message: str
+) -> None:
+    """It is refused by its place before anything is written: the old artefact stays."""
+    old = packed()
+    with pytest.raises(errors.ArtifactSchemaError, match=message) as caught:
+        packed(**options, overwrite=True)
+    assert caught.value.file == "manifest.json"
+    assert load(old.folder).digest == old.digest
+
+
+def test_ctrl_c_between_the_two_moves(
+    packed: Callable[..., Artifact],
+    tmp_path: Path,
+    names: Callable[[Path], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C after the old folder was moved away puts it back."""
+    old = packed()
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        moved = rename(self, target)
+        if self.name == "model":
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        packed(version="2", overwrite=True)
+    monkeypatch.undo()
+    assert names(tmp_path) == ["model"]
+    assert load(tmp_path / "model").digest == old.digest

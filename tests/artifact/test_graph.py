@@ -44,21 +44,52 @@ def test_shapes_of_a_matrix(
 
 
 @pytest.mark.parametrize(
-    ("kind", "dtype", "values"),
-    [(TensorProto.DOUBLE, "float64", [0.5, -1]), (INT, "int64", [3, -1]), (FLOAT, "float32", [0])],
+    ("kind", "dtypes", "values"),
+    [
+        (TensorProto.DOUBLE, ("float64", "float32"), [0.5, -1]),
+        (INT, ("int64", "int64"), [3, -1]),
+        (FLOAT, ("float32", "float32"), [0]),
+    ],
 )
 def test_dtypes_of_the_output(
     packed_identity: Callable[..., Artifact],
     identity: Callable[..., Any],
     kind: int,
-    dtype: str,
+    dtypes: tuple[str, str],
     values: list[float],
 ) -> None:
-    """Graphs that give float64 or int64 answer in float32; the manifest tells the dtype."""
+    """The manifest tells the graph's dtype; answers are float32, or int64 where the graph's are."""
     made = packed_identity(identity([None], out=kind), values)
     answers = made.predict({"x": values})
-    assert (made.manifest.output.dtype, answers.dtype) == (dtype, np.float32)
+    assert (made.manifest.output.dtype, answers.dtype) == dtypes
     assert answers.tolist() == values
+    assert made.predict({"x": []}).dtype == dtypes[1]
+
+
+BIG = 2**53 + 1  # neither float32 nor float64 can hold it
+
+
+def test_whole_predictions_keep_every_digit(
+    packed_identity: Callable[..., Artifact], identity: Callable[..., Any]
+) -> None:
+    """A class or an identifier is not rounded: not in the golden rows, not in an answer."""
+    made = packed_identity(identity([None], INT), [BIG, -BIG], Column("x", "int64"))
+    assert made.golden.predictions.tolist() == [BIG, -BIG]
+    assert made.predict({"x": [BIG]}).tolist() == [BIG]
+    assert made.verify_golden() == 2
+
+
+def test_whole_predictions_have_no_tolerance(
+    packed_identity: Callable[..., Artifact], identity: Callable[..., Any]
+) -> None:
+    """Off by one is wrong, also where it is less than the tolerance of a float."""
+    graph, column = identity([None], INT), Column("x", "int64")
+    with pytest.raises(errors.ArtifactParityError, match="differs from the golden predictions"):
+        packed_identity(graph, [BIG], column, expected=[BIG - 1])
+    with pytest.raises(errors.ArtifactParityError, match="differs from the golden predictions"):
+        packed_identity(graph, [3], column, expected=[3.5])
+    made = packed_identity(graph, [3, 10**7], column, expected=[3.0, 1e7])
+    assert made.golden.matched(np.array([3, 10**7 + 1])) == 1
 
 
 def test_whole_numbers_reach_the_graph(
@@ -193,7 +224,18 @@ def test_what_is_no_graph(packed_identity: Callable[..., Artifact], model: bytes
 
 
 @pytest.mark.parametrize(
-    "text", ["/opt/python/site-packages/torch/nn.py", "/home/ann/work/train.py", "dist-packages"]
+    "text",
+    [
+        "/opt/python/site-packages/torch/nn.py",
+        "/home/ann/work/train.py",
+        "/home/jörg/train.py",
+        "/root/train.py",
+        "/tmp/ipykernel_4711/1234.py",  # noqa: S108 - only text
+        "/workspace/models/net.py",
+        r"C:\Users\Ann Lee\train.py",
+        'File "/srv/ann/train", line 3, in forward',
+        "dist-packages",
+    ],
 )
 def test_a_graph_that_tells_paths(
     packed_identity: Callable[..., Artifact], identity: Callable[..., Any], text: str
@@ -203,6 +245,27 @@ def test_a_graph_that_tells_paths(
     graph.graph.node[0].metadata_props.add(key="stack_trace", value=text)
     with pytest.raises(errors.ArtifactSchemaError, match="strip metadata_props"):
         packed_identity(graph, [1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/layers/layers.0/MatMul",
+        "/home/about",
+        "/data/users",
+        "https://github.com/onnx/onnx/blob/main/onnx/helper.py",
+        "made by tools/export.py",
+        "C:\\",
+    ],
+)
+def test_text_that_is_no_path(
+    packed_identity: Callable[..., Artifact], identity: Callable[..., Any], text: str
+) -> None:
+    """Names of nodes, pages, addresses in the web and relative paths tell nothing and may stay."""
+    graph = identity([None])
+    graph.graph.node[0].name = text
+    graph.graph.node[0].doc_string = text
+    assert packed_identity(graph, [1]).predict({"x": [1]}).tolist() == [1]
 
 
 @pytest.mark.parametrize("name", ["w.bin", "weights/" + "w" * 150], ids=["short", "long"])

@@ -180,6 +180,15 @@ def test_no_rows_give_no_predictions(endpoint: Endpoint, case: Any) -> None:
         endpoint.predict({})
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_policy_that_does_not_exist_is_the_callers_mistake(
+    endpoint: Endpoint, case: Any, count: int
+) -> None:
+    """Another word than "impute" or "error" is a ValueError everywhere, not a fault of the rows."""
+    with pytest.raises(ValueError, match="on_unknown must be"):
+        endpoint.predict(case.head(count), on_unknown="ignore")  # type: ignore[arg-type]
+
+
 def test_what_is_no_table_is_refused(endpoint: Endpoint) -> None:
     """A list of rows is neither a mapping nor a frame, and the error says so."""
     with pytest.raises(errors.InvalidInputError) as raised:

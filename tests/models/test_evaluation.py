@@ -75,7 +75,10 @@ def test_one_class_has_no_auc(truth: list[int]) -> None:
     ("arguments", "expected"),
     [
         (([0, 1], [0.1]), "of one length"),
-        (([0, 1], [0.1, 0.2], [1, 1, 1]), "of one length"),
+        (([0, 1], [0.1, 0.2], [1, 1, 1]), "weights must be 2 numbers"),
+        (([0, 1], [0.1, 0.2], [1, -1]), "at least 0, got"),
+        (([0, 2], [0.1, 0.2]), "truth must be 0 or 1, got 2"),
+        (([1, float("nan")], [0.1, 0.2]), "truth must be 0 or 1, got nan"),
         (([0, 1], [[0.1], [0.2]]), "of one length"),
         (([0, 1], [0.1, float("nan")]), "got NaN"),
     ],
@@ -95,6 +98,25 @@ def test_brier_is_that_of_scikit_learn(rows: list[tuple[bool, float]]) -> None:
     """The Brier score is that of sklearn.metrics."""
     truth, scores = (np.array(part) for part in zip(*rows, strict=True))
     assert brier(truth, scores) == pytest.approx(brier_score_loss(truth, scores))
+
+
+@pytest.mark.parametrize("figure", [brier, reliability])
+@pytest.mark.parametrize(
+    ("truth", "scores", "expected"),
+    [
+        ([1, 0, 1], [0.5], "of one length"),
+        ([[1], [0]], [0.5, 0.5], "of one length"),
+        ([1, -1], [0.5, 0.5], "truth must be 0 or 1, got -1"),
+        ([1, 0], [0.5, float("nan")], "got NaN"),
+        ([], [], "row"),
+    ],
+)
+def test_calibration_refuses_what_does_not_belong_together(
+    figure: Callable[..., Any], truth: Any, scores: Any, expected: str
+) -> None:
+    """One score is not stretched over three rows, and nothing has no mean."""
+    with pytest.raises(ValueError, match=expected):
+        figure(truth, scores)
 
 
 def test_reliability_is_that_of_scikit_learn() -> None:
@@ -246,6 +268,12 @@ def test_different_flights_are_not_compared(part: str) -> None:
     changed[5] = changed[5] == 0
     with pytest.raises(ValueError, match="different flights"):
         models.compare(first, replace(first, **{part: changed}), repeats=1)
+
+
+def test_an_interval_takes_a_sample(judged: models.Evaluation) -> None:
+    """Without a bootstrap sample there is no interval."""
+    with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
+        models.compare(judged, judged, repeats=0)
 
 
 def test_fewer_flights_are_not_compared(judged: models.Evaluation) -> None:

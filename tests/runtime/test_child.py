@@ -21,7 +21,7 @@ from support.children import (
     wait_gone,
 )
 
-from mlref.errors import PortInUseError, ProcessNotReadyError
+from mlref.errors import AddressError, PortInUseError, ProcessNotReadyError
 from mlref.runtime.process import bind, start
 
 if TYPE_CHECKING:
@@ -163,6 +163,14 @@ def test_busy_port_is_named() -> None:
             bind("127.0.0.1", port)
     assert f"port {port} on 127.0.0.1 is in use" in str(caught.value)
     assert isinstance(caught.value, OSError)
+
+
+def test_address_of_somebody_else_is_named() -> None:
+    """An address that is not this machine's (RFC 5737) is told with what to do."""
+    with pytest.raises(AddressError, match=r"port 0 of 192\.0\.2\.1 .*such as 127") as caught:
+        bind("192.0.2.1", 0)
+    assert isinstance(caught.value, OSError)
+    assert not isinstance(caught.value, PortInUseError)
 
 
 def test_port_is_free_again_at_once() -> None:

@@ -380,3 +380,18 @@ def test_all_problems_of_text(refused: Callable[..., list[errors.InputProblem]])
         errors.WrongTypeError: (1,),
         errors.MissingValueError: (2,),
     }
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        (Column("x", high=1_000_000), 1_000_000.5, "between -inf and 1000000, got 1000000.5"),
+        (Column("x", "int64", high=10**8), 10**8 + 1, "between -inf and 100000000, got 100000001"),
+    ],
+)
+def test_a_value_just_outside_its_range_looks_so(
+    refused: Callable[..., list[errors.InputProblem]], column: Column, value: float, text: str
+) -> None:
+    """Bound and value have digits enough to be told apart."""
+    (problem,) = refused(column, [value])
+    assert text in str(problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlref.schema import Column
@@ -22,6 +23,11 @@ from mlref.schema import Column
         ({"dtype": "string", "categories": ("a", 1)}, "categories must be a tuple of strings"),
         ({"dtype": "string", "categories": "abc"}, "categories must be a tuple of strings"),
         ({"low": 2, "high": 1}, "low must be at most high, got 2 and 1"),
+        ({"low": float("nan")}, "low and high must be finite numbers or None, got nan"),
+        ({"high": float("inf")}, "low and high must be finite numbers or None, got inf"),
+        ({"low": "0"}, "low and high must be finite numbers or None, got '0'"),
+        ({"high": True}, "low and high must be finite numbers or None, got True"),
+        ({"high": np.float32(1)}, "low and high must be finite numbers or None"),
         ({"shape": (0,)}, "shape must be a tuple of sizes"),
         ({"shape": (2, -1)}, "shape must be a tuple of sizes"),
         ({"shape": 64}, "shape must be a tuple of sizes"),

@@ -88,6 +88,30 @@ def test_a_key_that_stands_twice_is_refused_wherever_it_stands(colours: Artifact
     assert _found(rows, colours.inputs) == [("ExtraColumn", "count", [1])]
 
 
+MANY = {f"strange{number}": 1 for number in range(5000)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"columns": {**GOOD, **MANY}}),
+        json.dumps({"instances": [{**ROWS[0], **MANY}]}),
+        json.dumps({"columns": GOOD, **MANY}),
+        json.dumps({"columns": {**GOOD, **MANY}}).replace("strange", "x" * 50 + "strange"),
+        '{"columns": {' + ", ".join(f'"{name}": 1, "{name}": 1' for name in MANY) + "}}",
+        '{"instances": [{' + ", ".join(f'"{name}": 1, "{name}": 1' for name in MANY) + "}]}",
+    ],
+    ids=["columns", "a row", "keys", "long names", "columns twice", "a row's twice"],
+)
+def test_a_refusal_is_shorter_than_what_it_refuses(colours: Artifact, body: str) -> None:
+    """Names without end are counted: a short request cannot ask for a long answer."""
+    status, answer = predict_bytes(colours, body.encode())
+    assert status == 422
+    assert len(answer) < len(body) / 5
+    messages = [problem["message"] for problem in json.loads(answer)["problems"]]
+    assert "and 4980 more of this kind" in messages
+
+
 def test_a_value_stands_in_for_an_absent_one_whatever_the_column() -> None:
     """Rows without a column are reported alone, also where 0 would not be allowed."""
     schema = Schema(

@@ -19,6 +19,8 @@ import psutil
 import pytest
 
 from mlref import artifact, errors
+from mlref.schema import Column, Schema
+from mlref.serving import wire
 from mlref.targets import Local, local
 
 ROWS = {"colour": ["red"], "count": [3], "extra": [0.5]}
@@ -143,3 +145,33 @@ def test_it_says_what_is_missing(
     with pytest.raises(errors.MissingExtraError) as raised:
         Local().deploy(colours)
     assert str(raised.value) == reason
+
+
+def test_whole_predictions_come_over_the_wire_as_they_are(tmp_path: Path) -> None:
+    """A graph of int64 gives int64 here and there, with digits that no float holds."""
+    from onnx import TensorProto, helper
+
+    kind = (TensorProto.INT64, [None])
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["label"])],
+        "labels",
+        [helper.make_tensor_value_info("x", *kind)],
+        [helper.make_tensor_value_info("label", *kind)],
+    )
+    opsets = [helper.make_opsetid("", 18)]
+    values = [2**53 + 1, -3, 0]
+    packed = artifact.pack(
+        tmp_path / "labels",
+        model=helper.make_model(graph, opset_imports=opsets, ir_version=9),
+        name="labels",
+        version="1.0.0",
+        inputs=Schema((Column("x", "int64"),)),
+        golden={"x": values},
+        expected=values,
+    )
+    schema = wire.describe_predict(packed)["responses"]["200"]["content"]["application/json"]
+    assert schema["schema"]["properties"]["predictions"]["items"] == {"type": "integer"}
+    with Local().deploy(packed) as endpoint:
+        for rows in (values, []):
+            got, here = endpoint.predict({"x": rows}), packed.predict({"x": rows})
+            assert (got.dtype, got.tolist()) == (here.dtype, rows) == (np.int64, rows)

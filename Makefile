@@ -9,6 +9,8 @@ PYTHON ?= python3
 TORCH_INDEX_URL ?=
 # Notebook numbers for `run` and `notebooks`, for example NB="00 01"; empty means all.
 NB ?=
+# Options for JupyterLab, for example LAB_ARGS=--no-browser on a remote machine.
+LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # Parts that must not be skipped, for example MLREF_REQUIRE=tensorflow; CI requires all.
 REQUIRED := $(filter tensorflow,$(subst $(comma), ,$(MLREF_REQUIRE)))
 BIN := .venv/bin
@@ -28,7 +30,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 .PHONY: run
-run: $(READY) $(REQUIRED)  ## run every notebook, then one model on every target (NB=01 for one)
+run: $(READY) $(REQUIRED)  ## run every notebook, then one model on every target (NB=01: that notebook only)
 	@$(BIN)/mlref run $(NB)
 
 .PHONY: test
@@ -70,7 +72,7 @@ notebooks: $(READY)  ## execute the notebooks whose source changed (FORCE=1 for 
 
 .PHONY: lab
 lab: $(READY)  ## JupyterLab on notebook 00
-	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	@$(BIN)/jupyter lab $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 .PHONY: bench
 bench: $(READY)  ## every benchmark, each printing one table

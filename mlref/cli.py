@@ -18,7 +18,7 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from mlref import __version__, resources
-from mlref.errors import AddressError, MlrefError
+from mlref.errors import MlrefError
 from mlref.runtime.clock import SystemClock
 from mlref.study.runner import DEFAULT_TIMEOUT_S
 
@@ -34,11 +34,16 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except MlrefError as error:
-            # The number of a system's error says nothing more than its words.
-            told = str(error.strerror) if isinstance(error, AddressError) else str(error)
-            line = Text.assemble(("error: ", "bold red"), (told, "red"))
+            line = Text.assemble(("error: ", "bold red"), (_told(error), "red"))
             Console(stderr=True).print(line, soft_wrap=True)
             raise typer.Exit(1) from error
+
+
+def _told(error: MlrefError) -> str:
+    """An error in words; the number of a system's error says nothing more than they do."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
 
 
 class _PairsCommand(TyperCommand):
@@ -93,7 +98,12 @@ def run(  # noqa: PLR0917 - typer passes them by name
     ] = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("-p", "--parameter", metavar="NAME VALUE", help="Set a notebook's parameter."),
+        typer.Option(
+            "-p",
+            "--parameter",
+            metavar="NAME VALUE",
+            help="Set a notebook's parameter; -p NAME=VALUE does the same.",
+        ),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many run at a time.")] = 1,
     out: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("build"),
@@ -105,12 +115,14 @@ def run(  # noqa: PLR0917 - typer passes them by name
     ] = None,
 ) -> None:
     """Run notebooks, show how far they are, check what they measured."""
-    from mlref.study import after, progress, report, runner, selection
+    from mlref.study import after, chapters, extras, progress, report, runner, selection
     from mlref.study.results import RunResult
 
     chosen = selection.choose(names or [], resources.notebooks(notebooks))
     given = selection.parse_parameters(_pair(text) for text in parameter or [])
+    extras.require({extra for path in chosen for extra in chapters.extras_of(path.stem)})
     console = Console()
+    runs = Path(str(given.get("out", out / "runs")))
     started, began = SystemClock().now(), time.monotonic()
     with progress.shown(console, total=len(chosen)) as watcher:
         results = runner.run(
@@ -119,12 +131,12 @@ def run(  # noqa: PLR0917 - typer passes them by name
     seconds = time.monotonic() - began
     result = RunResult(started=started, seconds=seconds, out=out, notebooks=results)
     if not result.interrupted:
-        figures = Path(given.get("out", out / "runs")) / "evidence"
-        steps = after.checks(everything=not names and notebooks is None, figures=figures)
+        everything = not names and notebooks is None
+        steps = after.checks(everything=everything, figures=runs / "evidence")
         result = after.followed_by(result, console, steps)
     report.write(result)
     report.print_failures(console, result)
-    report.print_summary(console, result)
+    report.print_summary(console, result, runs=runs)
     if not result.passed:
         raise typer.Exit(_INTERRUPTED if result.interrupted else 1)
 
@@ -153,7 +165,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: mlref serve build/models/flights --port 8000")
+@app.command(epilog="Example: mlref serve build/runs/01/champion --port 8000")
 def serve(
     artifact: Annotated[Path, typer.Argument(help="The folder of a packed model.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
@@ -163,10 +175,12 @@ def serve(
 ) -> None:
     """Serve a model over HTTP until Ctrl-C."""
     from mlref.serving import serve as serve_artifact
+    from mlref.study import artifacts
 
     def announce(url: str) -> None:
         typer.echo(f"serving {artifact} on {url}")
 
+    artifacts.refuse_others(artifact)
     serve_artifact(artifact, host=host, port=port, announce=announce)
 
 

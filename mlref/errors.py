@@ -16,12 +16,13 @@ Catch `MlrefError` for all of them. Each also derives from the builtin that a ca
     │       ├── UnknownCategoryError         a category that the schema does not know
     │       ├── EmptyInputError              no rows at all
     │       └── MalformedRequestError        not the JSON that the wire describes
-    ├── ArtifactError (ValueError)           an artefact folder that is not to be trusted
+    ├── ArtifactError (ValueError)           an artefact folder that cannot be used or made
     │   ├── ArtifactMissingFileError         a file of the manifest is absent
     │   ├── ArtifactTamperedError            a file's bytes are not those that were packed
     │   ├── ArtifactStrayFileError           a file that the manifest does not name
     │   ├── ArtifactSchemaError              manifest of another format, or not the model's schema
-    │   └── ArtifactParityError              the model does not give the golden predictions
+    │   ├── ArtifactParityError              the model does not give the golden predictions
+    │   └── ArtifactExistsError (FileExistsError)   a folder is there already
     ├── EvidenceError (ValueError)           a figure is missing, of no known kind, or out of bound
     ├── FileWriteError (OSError)             a file could not be saved; the old one is untouched
     ├── MissingExtraError (ImportError)      an optional dependency; names the pip command
@@ -46,6 +47,7 @@ from typing import Any, Self
 __all__ = [
     "AddressError",
     "ArtifactError",
+    "ArtifactExistsError",
     "ArtifactMissingFileError",
     "ArtifactParityError",
     "ArtifactSchemaError",
@@ -166,6 +168,9 @@ PROBLEM_KINDS: dict[str, type[InputProblem]] = {
 """The name of each problem on the wire, and its class."""
 
 
+_NOT_THE_WIRE = "the request is not what the wire describes"
+
+
 class InvalidInputError(MlrefError, ExceptionGroup[InputProblem]):
     """Rows that do not fit the schema, with every problem found.
 
@@ -176,7 +181,9 @@ class InvalidInputError(MlrefError, ExceptionGroup[InputProblem]):
     def __new__(cls, problems: Sequence[InputProblem]) -> Self:
         """Build the group; its message lists every problem on a line of its own."""
         count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
-        return super().__new__(cls, f"the input does not fit the schema: {count}", list(problems))
+        malformed = all(isinstance(problem, MalformedRequestError) for problem in problems)
+        headline = _NOT_THE_WIRE if malformed else "the input does not fit the schema"
+        return super().__new__(cls, f"{headline}: {count}", list(problems))
 
     def __init__(self, problems: Sequence[InputProblem]) -> None:
         """See `__new__`."""
@@ -195,7 +202,7 @@ class InvalidInputError(MlrefError, ExceptionGroup[InputProblem]):
 
 
 class ArtifactError(MlrefError, ValueError):
-    """An artefact folder that is not to be trusted. `file` names the file that is at fault."""
+    """An artefact folder that cannot be used or made. `file` names what is at fault in it."""
 
     def __init__(self, message: str, *, file: str) -> None:
         super().__init__(message)
@@ -224,6 +231,10 @@ class ArtifactSchemaError(ArtifactError):
 
 class ArtifactParityError(ArtifactError):
     """The model does not give the golden predictions."""
+
+
+class ArtifactExistsError(ArtifactError, FileExistsError):
+    """A folder is there already, and may not be replaced. `file` is its name."""
 
 
 class EvidenceError(MlrefError, ValueError):

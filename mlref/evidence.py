@@ -28,12 +28,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from mlref.errors import EvidenceError
 from mlref.runtime import clock, files
+from mlref.runtime.lazy import version_of
 from mlref.tables import Table
 
 __all__ = [
@@ -131,7 +131,7 @@ class Recorder:
     @property
     def evidence(self) -> Evidence:
         """What was recorded until now."""
-        versions = {name: v for name in _LIBRARIES if (v := _version(name)) is not None}
+        versions = {name: v for name in _LIBRARIES if (v := version_of(name)) is not None}
         return Evidence(self._topic, self._date, _machine(), versions, dict(self._figures))
 
     def record(self, key: str, value: float, *, unit: str, kind: Kind) -> float:
@@ -328,13 +328,6 @@ def _is_finite(value: Any) -> bool:
         return real and math.isfinite(value)
     except OverflowError:
         return False
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _machine() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import numbers
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,8 @@ class Table:
         return cls(columns, tuple(tuple(record[name] for name in columns) for record in records))
 
     def _texts(self) -> list[list[str]]:
-        return [[_text(cell) for cell in row] for row in self.rows]
+        columns = [_column_texts(cells) for cells in zip(*self.rows, strict=True)]
+        return [list(row) for row in zip(*columns, strict=True)]
 
     def _numeric(self) -> list[bool]:
         return [
@@ -107,6 +109,21 @@ class Table:
 def _is_number(cell: Any) -> bool:
     """Whether it is a number, NumPy's included."""
     return isinstance(cell, numbers.Real) and not isinstance(cell, bool)
+
+
+def _column_texts(cells: Sequence[Any]) -> list[str]:
+    """The cells of a column as text; small floats with as many decimals as the longest of them."""
+    texts = [_text(cell) for cell in cells]
+    floats = [isinstance(cell, float) for cell in cells]
+    if not all(is_float or cell is None for is_float, cell in zip(floats, cells, strict=True)):
+        return texts
+    if any(len(text) > 1 and not re.fullmatch(r"-?\d(\.\d+)?", text) for text in texts):
+        return texts
+    decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
+    return [
+        f"{cell:.{decimals}f}" if is_float else text
+        for cell, is_float, text in zip(cells, floats, texts, strict=True)
+    ]
 
 
 def _text(cell: Any) -> str:

@@ -12,8 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 import mlref
+from mlref import resources
 from mlref.artifact import Artifact
 from mlref.cli import app
+from mlref.study.selection import parameters_of
 
 COMMANDS = ("doctor", "run", "serve")
 
@@ -69,6 +71,8 @@ def test_help_lists_every_command() -> None:
         (["run", "77"], "error: no notebook is called '77'; there are:"),
         (["run", "-p", "sed", "3"], "error: 00_a has no parameter 'sed'; it has: seed"),
         (["run", "-p", "sed=3"], "error: 00_a has no parameter 'sed'; it has: seed"),
+        (["run", "-p", "seed", "-5x"], "error: seed must be an integer, got '-5x'"),
+        (["run", "-p", "seed=abc"], "error: seed must be an integer, got 'abc'"),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(
@@ -99,12 +103,65 @@ def test_serving_what_is_not_an_artefact_is_one_message(tmp_path: Path) -> None:
     assert "Traceback" not in text
 
 
-def test_serving_where_nobody_can_listen_is_one_message(colours: Artifact) -> None:
-    """An address of another machine (RFC 5737) is refused without a traceback."""
-    status, text = _mlref("serve", str(colours.folder), "--host", "192.0.2.1")
+@pytest.mark.parametrize("host", ["192.0.2.1", "nosuch.invalid"])
+def test_serving_where_nobody_can_listen_is_one_message(colours: Artifact, host: str) -> None:
+    """The address of another machine (RFC 5737) and no name at all (RFC 6761) are refused."""
+    status, text = _mlref("serve", str(colours.folder), "--host", host)
     assert status == 1
-    assert text.startswith("error: cannot listen on port 8000 of 192.0.2.1 (")
+    assert text.startswith(f"error: cannot listen on port 8000 of {host} (")
+    assert text.count("\n") == 1
     assert "Traceback" not in text
+
+
+def test_serving_another_path_tells_what_it_is(colours: Artifact) -> None:
+    """Nothing, a file and a folder of artefacts are each told as such, in one line."""
+    folder = colours.folder
+    for path, message in [
+        (folder / "none", "no such folder; mlref run 01 packs models"),
+        (folder / "manifest.json", "that is a file, an artefact is a folder"),
+        (folder.parent, f"no artefact itself; the artefacts below it are {folder.name}"),
+    ]:
+        status, text = _mlref("serve", str(path))
+        assert status == 1
+        assert text.startswith(f"error: {path}: {message}")
+        assert text.count("\n") == 1
+
+
+def test_the_example_of_serve_is_what_the_notebook_packs() -> None:
+    """The folder in the help is one that notebook 01 makes."""
+    _, text = _mlref("serve", "--help")
+    assert "mlref serve build/runs/01/champion" in text
+    notebook = resources.folder("notebooks") / "01_deployment_steps.ipynb"
+    assert parameters_of(notebook)["out"] == "build/runs"
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    source = "\n".join("".join(cell["source"]) for cell in cells)
+    assert '"champion": (' in source
+    assert "{out}/01/{name}" in source
+
+
+def test_run_documents_both_forms_of_a_parameter() -> None:
+    """The help names two words and NAME=VALUE."""
+    _, text = _mlref("run", "--help")
+    assert "NAME VALUE" in text
+    assert "NAME=VALUE" in text
+
+
+def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:
+    """Where nothing can be written, nothing runs."""
+    _notebook(tmp_path / "nb", "00_a.ipynb", "1")
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "x"
+    status, text = _mlref("run", "--notebooks", str(tmp_path / "nb"), "--out", str(out))
+    assert status == 1
+    assert text.startswith(f"error: {out}/notebooks: the folder cannot be made (")
+    assert text.endswith("choose another with --out\n")
+
+
+def test_python_m_mlref_is_the_command(tmp_path: Path) -> None:
+    """`python -m mlref` does what `mlref` does."""
+    command = [sys.executable, "-m", "mlref", "--version"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == f"mlref {mlref.__version__}\n"
 
 
 def test_run_shows_and_saves_what_happened(tmp_path: Path) -> None:
@@ -116,7 +173,7 @@ def test_run_shows_and_saves_what_happened(tmp_path: Path) -> None:
     lines = text.splitlines()
     assert lines[0] == "[1/1] 00_a"
     assert lines[1].startswith("✓ passed  00_a  3/3 cells")
-    assert lines[2].startswith("1 of 1 notebook passed")
+    assert lines[2].startswith("1 of 1 notebook passed in ")
     assert "\x1b" not in text
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["passed"] is True
     assert (tmp_path / "out" / "junit.xml").is_file()

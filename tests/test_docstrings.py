@@ -25,12 +25,26 @@ def _public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
                     yield f"{node.name}.{inner.name}", inner
 
 
+def _translates(node: ast.AST) -> bool:
+    """Whether it is a `with extra(...)`, which turns what is raised in it into another error."""
+    return isinstance(node, ast.With) and any(
+        isinstance(item.context_expr, ast.Call) and ast.unparse(item.context_expr.func) == "extra"
+        for item in node.items
+    )
+
+
 def _raised(function: ast.FunctionDef) -> set[str]:
-    """The names of the errors that a function raises itself, outside functions inside it."""
+    """The names of the errors that leave a function which raises them itself.
+
+    Not those of functions inside it, nor those that the function itself may catch or translate.
+    """
     found, todo = set(), list(function.body)
     while todo:
         node = todo.pop()
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) or _translates(node):
+            continue
+        if isinstance(node, (ast.Try, ast.TryStar)) and node.handlers:
+            todo += [*node.handlers, *node.orelse, *node.finalbody]
             continue
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             found.add(ast.unparse(node.exc.func).rpartition(".")[2])
@@ -61,3 +75,22 @@ def _problems(path: Path) -> list[str]:
 def test_docstrings_have_the_sections_that_apply(path: Path) -> None:
     """A public function names the errors that it raises, and tells its arguments if many."""
     assert _problems(path) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "raised"),
+    [
+        ("raise ValueError('x')", {"ValueError"}),
+        ("try:\n  raise ValueError('x')\nfinally:\n  raise errors.EvidenceError('x')",
+         {"ValueError", "EvidenceError"}),
+        ("try:\n  raise TypeError('x')\nexcept TypeError:\n  raise KeyError('x')", {"KeyError"}),
+        ("try:\n  pass\nexcept OSError:\n  pass\nelse:\n  raise KeyError('x')", {"KeyError"}),
+        ("with extra('train'):\n  raise ModuleNotFoundError('x')", set()),
+        ("def inner():\n  raise ValueError('x')", set()),
+    ],
+)  # fmt: skip
+def test_what_counts_as_raised(body: str, raised: set[str]) -> None:
+    """What the function catches or translates itself is not the reader's business."""
+    (node,) = ast.parse("def f():\n" + "\n".join(f" {each}" for each in body.splitlines())).body
+    assert isinstance(node, ast.FunctionDef)
+    assert _raised(node) == raised

@@ -135,6 +135,17 @@ def test_the_text_of_a_group() -> None:
     ]
 
 
+def test_the_headline_of_a_malformed_request() -> None:
+    """What is no request is not called input, also after the group was split."""
+    malformed = errors.MalformedRequestError("the body is empty")
+    assert errors.InvalidInputError([malformed]).message == (
+        "the request is not what the wire describes: 1 problem"
+    )
+    both = errors.InvalidInputError([malformed, PROBLEM])
+    assert both.message == "the input does not fit the schema: 2 problems"
+    assert both.derive([malformed]).message.startswith("the request is not")
+
+
 def test_a_process_error_tells_the_end_of_its_log() -> None:
     """The text of a process error ends in what the process printed last, if it did."""
     error = errors.ProcessExitedError("ended with 137", log_tail="Killed")

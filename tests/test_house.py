@@ -81,22 +81,17 @@ def test_exported_names_exist_and_are_documented(name: str) -> None:
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(file.read_text())
     assert ast.get_docstring(tree), f"{name} has no docstring"
-    exported = [
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
-    ]
-    assert exported, f"{name} has no __all__"
+    exported = getattr(importlib.import_module(name), "__all__", None)
+    assert exported is not None, f"{name} has no __all__"
     defined = {
         node.name: node
         for node in tree.body
         if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))
     }
-    missing = [n for n in exported[0] if n in defined and not ast.get_docstring(defined[n])]
+    missing = [n for n in exported if n in defined and not ast.get_docstring(defined[n])]
     assert not missing, f"{name}: no docstring on {missing}"
     public = {n for n in defined if not n.startswith("_")}
-    assert public <= set(exported[0]), f"{name}: not in __all__: {public - set(exported[0])}"
+    assert public <= set(exported), f"{name}: not in __all__: {public - set(exported)}"
 
 
 def _sleeps(tree: ast.AST) -> list[int]:

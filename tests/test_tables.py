@@ -156,3 +156,13 @@ def test_no_rows() -> None:
     """A table may be without rows, or without anything."""
     assert str(Table(("a", "b"), ())) == "a  b"
     assert str(Table.of([])) == ""
+
+
+def test_small_floats_of_a_column_have_equal_decimals() -> None:
+    """0.19 stands as 0.190 beside 0.198, so that digits of one weight stand in one column."""
+    table = Table(("Brier", "KB"), ((0.198, 1.5), (0.19, 150.0), (None, 12.0)))
+    assert [row.split() for row in str(table).splitlines()[1:]] == [
+        ["0.198", "1.5"],
+        ["0.190", "150"],
+        ["-", "12"],
+    ]

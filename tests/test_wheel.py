@@ -102,7 +102,9 @@ def test_the_core_dependencies_are_enough(
     if words == ["doctor"]:
         assert "core ok" in done.stdout
         assert "missing" in done.stdout
-        assert 'pip install "mlref[train]"' in done.stdout
+        names = "aws,cluster,dev,edge,llm,notebooks,sagemaker,serve,study,torch,tracking,train"
+        assert f'pip install "mlref[{names}]"' in done.stdout
+        assert done.stdout.count("pip install") == 2  # the second is for TensorFlow
 
 
 def test_running_without_the_extra_names_the_command(
@@ -116,3 +118,17 @@ def test_running_without_the_extra_names_the_command(
     assert done.returncode == 1
     assert 'pip install "mlref[notebooks]"' in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_all_extras_that_notebooks_need_are_named_at_once(
+    site: Path, core: Path, tmp_path: Path
+) -> None:
+    """Before anything starts, one error lists what every chosen notebook lacks."""
+    command: list[str | Path] = [sys.executable, "-S", "-m", "mlref", "run", "00", "01"]
+    done = _run(command, cwd=tmp_path, paths=[site, core])
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert 'pip install "mlref[notebooks,serve,torch,train]"' in done.stderr
+    assert "  train: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "build").exists()

@@ -7,25 +7,28 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlref import errors
-from mlref.artifact.graph import Graph, open_graph, predictions_dtype
+from mlref.artifact.graph import Graph, model_bytes, open_graph, predictions_dtype
 from mlref.artifact.manifest import (
     MANIFEST,
     Manifest,
     Output,
     canonical,
     json_values,
+    label,
     sha256,
+    text_of,
 )
 from mlref.runtime import clock, files
+from mlref.runtime.lazy import version_of
 from mlref.schema import OnUnknown, Rows, Schema
 
 __all__ = ["TOLERANCE", "Artifact", "Golden", "load", "pack"]
@@ -69,9 +72,15 @@ class Artifact:
 
     folder: Path
     manifest: Manifest
-    golden: Golden = field(repr=False)
+    golden: Golden
     digest: str
-    graph: Graph = field(repr=False)
+    graph: Graph
+
+    def __repr__(self) -> str:
+        told = [f"{self.manifest.name} {self.manifest.version}"]
+        with suppress(OSError):  # the folder may be gone by now
+            told.append(_size(self.size_bytes))
+        return f"<Artifact {', '.join(told)}, sha256 {self.digest[:12]}…>"
 
     @property
     def size_bytes(self) -> int:
@@ -87,7 +96,8 @@ class Artifact:
         """The model's answer for each row.
 
         Args:
-            rows: column name -> n values each (mapping or DataFrame), raw: no preprocessing.
+            rows: column name -> n values each (mapping or DataFrame), or a list of n rows, each a
+                mapping of column name -> value; raw: no preprocessing.
             on_unknown: "impute" lets the graph handle an unknown category, "error" refuses it.
 
         Returns:
@@ -139,8 +149,8 @@ def pack(
     Args:
         folder: where; must not exist yet unless `overwrite`. Written whole or not at all.
         model: the graph as bytes, as an onnx ModelProto, or the path of a file; weights inside.
-        name: name of the model.
-        version: version of the model, for instance "1.0.0".
+        name: name of the model: 1 to 100 letters a-z, digits, ".", "_" and "-".
+        version: version of the model, of the same signs; best like "1.0.0".
         inputs: the columns it takes; names and dtypes must be those of the graph.
         golden: n >= 1 rows, among them, where they can occur, a missing value and an unknown
             category.
@@ -162,12 +172,13 @@ def pack(
             or the manifest cannot hold a name, a metric (NaN, say) or a library.
         ArtifactParityError: the graph does not give `expected` within `TOLERANCE`.
         InvalidInputError: the golden rows do not fit `inputs`.
-        FileExistsError: the folder exists and `overwrite` is false, or it is no artefact.
+        ArtifactExistsError: the folder exists and `overwrite` is false, or it is no artefact.
+        TypeError: the model is no graph in any form: convert it first.
         FileWriteError: it could not be saved; nothing is left behind.
     """
     target = Path(folder)
     _check_free(target, overwrite=overwrite)
-    data = _model_bytes(model)
+    data = model_bytes(model)
     graph = open_graph(data, inputs, output)
     rows = _instances(inputs, golden)
     answers = _answers(expected, predictions_dtype(graph.output_dtype))
@@ -176,8 +187,8 @@ def pack(
     _check_parity(graph.run(decoded.arrays, decoded.n_rows), answers)
     golden_bytes = canonical({"instances": rows, "predictions": answers.tolist()})
     manifest = Manifest(
-        name=_text("name", name),
-        version=_text("version", version),
+        name=label("name", name, example="flights"),
+        version=label("version", version, example="1.0.0"),
         created=clock.created_at(created, clock.SystemClock()).strftime("%Y-%m-%dT%H:%M:%SZ"),
         inputs=inputs,
         output=Output(graph.output, graph.output_dtype, graph.output_shape),
@@ -185,7 +196,7 @@ def pack(
         metrics=json_values(metrics or {}, "metrics"),
         training_data=json_values(training_data or {}, "training_data"),
         libraries={lib: _version(lib) for lib in sorted({*_LIBRARIES, *libraries})},
-        licence=_text("licence", licence, empty=True),
+        licence=text_of("licence", licence),
     )
     contents = {MODEL: data, GOLDEN: golden_bytes, MANIFEST: manifest.to_bytes()}
     _write_folder(target, contents)
@@ -235,6 +246,11 @@ def load(folder: str | os.PathLike[str], *, digest: str | None = None) -> Artifa
     return Artifact(where, manifest, golden, sha256(data), graph)
 
 
+def _size(size_bytes: int) -> str:
+    small = size_bytes < 10_000  # noqa: PLR2004 - 0.01 MB
+    return f"{size_bytes / 1e3:.1f} kB" if small else f"{size_bytes / 1e6:.2f} MB"
+
+
 def _golden(data: bytes, manifest: Manifest) -> Golden:
     try:
         values = json.loads(data)
@@ -272,19 +288,12 @@ def _plain(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(str(value))
 
 
-def _text(what: str, value: Any, *, empty: bool = False) -> str:
-    if not isinstance(value, str) or not (value or empty):
-        text = f"{what} must be text, got {value!r}"
-        raise errors.ArtifactSchemaError(text, file=MANIFEST)
-    return str(json_values(value, what))
-
-
 def _version(library: str) -> str:
-    try:
-        return metadata.version(library)
-    except metadata.PackageNotFoundError as error:
+    version = version_of(library)
+    if version is None:
         text = f"libraries names {library!r}, which is not installed; give the names that pip uses"
-        raise errors.ArtifactSchemaError(text, file=MANIFEST) from error
+        raise errors.ArtifactSchemaError(text, file=MANIFEST)
+    return version
 
 
 def _answers(expected: Any, dtype: np.dtype[Any]) -> np.ndarray:
@@ -326,14 +335,6 @@ def _difference(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
         return np.asarray(np.abs(got.astype(float) - wide) / np.maximum(1, np.abs(wide)))
 
 
-def _model_bytes(model: Any) -> bytes:
-    if isinstance(model, bytes):
-        return model
-    if hasattr(model, "SerializeToString"):
-        return bytes(model.SerializeToString(deterministic=True))
-    return Path(model).read_bytes()
-
-
 def _read(folder: Path, name: str) -> bytes:
     path = folder / name
     if Path(name).name != name or "\0" in name:
@@ -349,10 +350,12 @@ def _check_free(target: Path, *, overwrite: bool) -> None:
     if not target.exists():
         return
     if not overwrite:
-        raise FileExistsError(f"{target} exists; pass overwrite=True or choose another folder")
+        text = f"{target} exists; pass overwrite=True or choose another folder"
+        raise errors.ArtifactExistsError(text, file=target.name)
     known = {MODEL, GOLDEN, MANIFEST}
     if not (target / MANIFEST).is_file() or {path.name for path in target.iterdir()} - known:
-        raise FileExistsError(f"{target} exists and is no artefact; choose another folder")
+        text = f"{target} exists and is no artefact; choose another folder"
+        raise errors.ArtifactExistsError(text, file=target.name)
 
 
 def _write_folder(target: Path, contents: Mapping[str, bytes]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,17 @@ import numpy as np
 from mlref import errors
 from mlref.schema import Schema
 
-__all__ = ["Graph", "open_graph", "predictions_dtype"]
+__all__ = ["Graph", "model_bytes", "open_graph", "predictions_dtype"]
 
 _FILE = "model.onnx"
+_DOUBLE = "tensor(double)"
+_NARROW = (
+    'convert float64 columns to float32 before the conversion: frame.astype("float32"), or '
+    "FloatTensorType in initial_types"
+)
 _DTYPES = {
     "tensor(float)": "float32",
-    "tensor(double)": "float64",
+    _DOUBLE: "float64",
     "tensor(int64)": "int64",
     "tensor(string)": "string",
 }
@@ -73,6 +80,28 @@ class Graph:
             return np.asarray(result, predictions_dtype(self.output_dtype)).reshape(shape)
 
 
+def model_bytes(model: Any) -> bytes:
+    """The bytes of a graph.
+
+    Args:
+        model: bytes, an onnx ModelProto, or the path of a file.
+
+    Raises:
+        TypeError: it is none of these, for instance a model that was not converted.
+        OSError: the file cannot be read.
+    """
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return bytes(model)
+    if hasattr(model, "SerializeToString"):
+        return bytes(model.SerializeToString(deterministic=True))
+    if not isinstance(model, (str, os.PathLike)):
+        raise TypeError(
+            "model must be an ONNX graph (bytes, ModelProto or path), got "
+            f"{type(model).__name__}; convert it first, e.g. skl2onnx.to_onnx or torch.onnx.export"
+        )
+    return Path(model).read_bytes()
+
+
 def predictions_dtype(output_dtype: str) -> np.dtype[Any]:
     """The dtype in which a graph's output is given: int64 stays whole, any other is float32."""
     return np.dtype(np.int64 if output_dtype == "int64" else np.float32)
@@ -109,7 +138,8 @@ def open_graph(data: bytes, inputs: Schema, output: str | None) -> Graph:
             data, sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime's own errors share no base class
-        raise _mismatch(f"is not a graph that ONNX Runtime can run: {error}") from error
+        advice = f"; {_NARROW}" if _DOUBLE in str(error) else ""
+        raise _mismatch(f"is not a graph that ONNX Runtime can run: {error}{advice}") from error
     name, dtype, shape = _output(session, output)
     return Graph(session, _ranks(session, inputs), name, dtype, shape)
 
@@ -133,7 +163,10 @@ def _ranks(session: Any, inputs: Schema) -> dict[str, bool]:
         if dtype != column.dtype or not (as_column or _fits(tail, column.shape)):
             shape = ", ".join(["n", *map(str, column.shape)])
             want = f"{column.dtype} of shape ({shape})"
-            raise _mismatch(f"takes {column.name} as {dtype}{node.shape}; the schema says {want}")
+            doubled = node.type == _DOUBLE and column.dtype == "float32"
+            advice = f"; {_NARROW}" if doubled else ""
+            given = f"{dtype}{node.shape}"
+            raise _mismatch(f"takes {column.name} as {given}; the schema says {want}{advice}")
         ranks[column.name] = as_column
     return ranks
 
@@ -147,8 +180,8 @@ def _output(session: Any, wanted: str | None) -> tuple[str, str, tuple[int, ...]
     if name not in nodes:
         raise _mismatch(f"has no output {name!r}; it has {names}")
     node = nodes[name]
-    if node.type not in {"tensor(float)", "tensor(double)", "tensor(int64)"}:
-        hint = " (convert with zipmap=False)" if node.type.startswith("seq") else ""
+    if node.type not in {"tensor(float)", _DOUBLE, "tensor(int64)"}:
+        hint = ' (convert it with options={"zipmap": False})' if node.type.startswith("seq") else ""
         raise _mismatch(f"gives {name} as {node.type}; it must be a numeric tensor{hint}")
     tail = tuple(node.shape[1:])
     if any(not isinstance(size, int) for size in tail):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +15,24 @@ import numpy as np
 from mlref import errors
 from mlref.schema import Schema
 
-__all__ = ["FORMAT", "MANIFEST", "Manifest", "Output", "canonical", "json_values", "sha256"]
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "Manifest",
+    "Output",
+    "canonical",
+    "json_values",
+    "label",
+    "sha256",
+    "text_of",
+]
 
 FORMAT = "mlref-artifact/1"
 """The format of the manifest. A folder of another format is refused."""
 
 MANIFEST = "manifest.json"
 
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TEXTS = ("name", "version", "created", "licence")
 _MAPS = ("files", "metrics", "training_data", "libraries")
 
@@ -169,6 +181,44 @@ def json_values(value: Any, where: str) -> Any:
         f"got {value!r}; leave it out, or give None where it is unknown"
     )
     raise errors.ArtifactSchemaError(text, file=MANIFEST)
+
+
+def text_of(what: str, value: Any) -> str:
+    """A text that the manifest can hold.
+
+    Args:
+        what: what errors call it, for instance "licence".
+        value: the text; may be empty.
+
+    Raises:
+        ArtifactSchemaError: no text, or not Unicode.
+    """
+    if not isinstance(value, str):
+        text = f"{what} must be text, got {value!r}"
+        raise errors.ArtifactSchemaError(text, file=MANIFEST)
+    return str(json_values(value, what))
+
+
+def label(what: str, value: Any, *, example: str) -> str:
+    """A name or a version that can stand in a path, a URL and a line of a log.
+
+    Args:
+        what: what errors call it, for instance "name".
+        value: 1 to 100 letters a-z, digits, dots, underscores and hyphens; the first is a letter or
+            a digit.
+        example: one that would do, for the error.
+
+    Raises:
+        ArtifactSchemaError: it is not like that.
+    """
+    text = text_of(what, value)
+    if not _LABEL.fullmatch(text):
+        text = (
+            f"{what} must be 1 to 100 letters a-z, digits, '.', '_' or '-', beginning with a "
+            f"letter or a digit, got {value[:100]!r}; for instance {example!r}"
+        )
+        raise errors.ArtifactSchemaError(text, file=MANIFEST)
+    return text
 
 
 def sha256(data: bytes) -> str:

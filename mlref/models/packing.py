@@ -56,7 +56,18 @@ def pack_challenger(
     created: datetime | None = None,
     overwrite: bool = False,
 ) -> artifact.Artifact:
-    """The challenger's artefact; see `pack_champion`. Needs the extras "train" and "torch"."""
+    """The challenger's artefact; see `pack_champion`. Needs the extras "train" and "torch".
+
+    Args:
+        folder: where; must not exist yet unless `overwrite`.
+        version: of the model.
+        seed: of the training.
+        created: when (aware); default SOURCE_DATE_EPOCH, else now.
+        overwrite: replace an artefact that is there already.
+
+    Raises:
+        MissingExtraError, FileExistsError, FileWriteError: see `pack_champion`.
+    """
     model = train_challenger(flights.load(flights.TRAINING_MONTHS), seed=seed)
     return pack_model(folder, model, version=version, created=created, overwrite=overwrite)
 

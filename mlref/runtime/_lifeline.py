@@ -34,7 +34,14 @@ def _close_parent_ends() -> None:
 def abandon(
     owner: int, popen: subprocess.Popen[bytes], reports: io.FileIO, lifeline: io.FileIO
 ) -> None:
-    """Let go of a child that nobody stopped, at the interpreter's end or before."""
+    """Let go of a child that nobody stopped, at the interpreter's end or before.
+
+    Args:
+        owner: process id of the process that started the child; in a fork of it, the child goes on.
+        popen: the child.
+        reports: our end of the pipe that the child reports on; closed here.
+        lifeline: our end of the pipe whose end the child waits for; closed here.
+    """
     if os.getpid() == owner and popen.poll() is None:  # in a fork it is not ours to end
         announce_sigterm(lifeline)
         with suppress(ProcessLookupError):

@@ -4,7 +4,8 @@
         import pandas as pd
 
 When pandas is absent this raises `MissingExtraError`, whose message ends in the command that brings
-it: pip install "mlref[train]". `installed` asks beforehand, without importing anything.
+it: pip install "mlref[train]". `installed` asks beforehand, without importing anything, and
+`version_of` tells which version it would be.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from contextlib import contextmanager
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from mlref.errors import MissingExtraError
@@ -19,7 +21,7 @@ from mlref.errors import MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["extra", "installed"]
+__all__ = ["extra", "installed", "version_of"]
 
 
 @contextmanager
@@ -78,3 +80,18 @@ def installed(module: str) -> bool:
     except ValueError:  # imported already, by other means than a file
         return True
     return spec is not None and spec.origin is not None
+
+
+def version_of(distribution: str) -> str | None:
+    """The installed version of a distribution, or None where it is not installed.
+
+    Args:
+        distribution: the name that pip uses, for instance "scikit-learn"; not the module's.
+
+    >>> version_of("no-such-distribution") is None
+    True
+    """
+    try:
+        return metadata.version(distribution)
+    except (metadata.PackageNotFoundError, ValueError):  # the latter for ""
+        return None

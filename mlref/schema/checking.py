@@ -13,13 +13,14 @@ import numpy as np
 from mlref import errors
 from mlref.schema.column import Column, DType
 
-__all__ = ["ColumnCheck", "JsonConstant", "first_few", "problem_at", "stand_in"]
+__all__ = ["ColumnCheck", "JsonConstant", "first_few", "problem_at", "show", "stand_in"]
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _INT64 = np.iinfo(np.int64)
 _SHOWN_ROWS = 10
 _SHOWN_NAMES = 20
 _NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, AbstractSet, type)
+_LIST_ADVICE = "give a list of values per column, or a list of rows"
 _LONGEST_BITS = 10_000  # an int beyond about 4300 digits has no repr
 
 
@@ -81,6 +82,12 @@ def first_few(problems: Iterable[errors.InputProblem]) -> Iterator[errors.InputP
         yield kind(f"and {others} more of this kind")
 
 
+def show(value: Any) -> str:
+    """The beginning of a value, as a message quotes it."""
+    text = str(value) if isinstance(value, JsonConstant) else _SHORT.repr(value)
+    return text if len(text) <= _SHORT.maxstring else f"{text[: _SHORT.maxstring - 3]}..."
+
+
 class ColumnCheck:
     """The values of one column on their way to an array, and what is wrong with them."""
 
@@ -108,7 +115,8 @@ class ColumnCheck:
         """How many rows there are."""
         listed = hasattr(values, "__len__") and getattr(values, "ndim", 1) > 0
         if isinstance(values, _NO_LISTS) or not listed:
-            self.report(errors.WrongTypeError, [], f"must be a list of values, got {_show(values)}")
+            text = f"must be a list of values, got {show(values)}; {_LIST_ADVICE}"
+            self.report(errors.WrongTypeError, [], text)
             return 0
         return len(values)
 
@@ -126,17 +134,21 @@ class ColumnCheck:
             else:
                 wrong.append(row)
         if wrong:
-            self.report(errors.WrongTypeError, wrong, f"must be text, got {_show(cells[wrong[0]])}")
+            self.report(errors.WrongTypeError, wrong, f"must be text, got {show(cells[wrong[0]])}")
         self._missing(missing, "give a value")
         self._categories(cells, {*wrong, *missing})
         cells[missing] = ""
         return cells
 
-    def _missing(self, rows: Sequence[int], advice: str) -> None:
+    def _missing(self, rows: Sequence[int], advice: str, where: str = "") -> None:
         if len(rows) and not self.column.nullable:
-            self.report(
-                errors.MissingValueError, rows, f"is not nullable, got a missing value; {advice}"
-            )
+            text = f"is not nullable, got a missing value{where}; {advice}"
+            self.report(errors.MissingValueError, rows, text)
+
+    def _missing_numbers(self, missing: np.ndarray) -> None:
+        if missing.any():
+            rows = np.flatnonzero(_any_per_row(missing)).tolist()
+            self._missing(rows, "give a number", _first(missing))
 
     def _categories(self, cells: np.ndarray, skip: set[int]) -> None:
         known = self.column.categories
@@ -150,7 +162,7 @@ class ColumnCheck:
             self.report(
                 errors.UnknownCategoryError,
                 rows,
-                f"must be one of {some} ({len(known)} known), got {_show(cells[rows[0]])}; "
+                f"must be one of {some} ({len(known)} known), got {show(cells[rows[0]])}; "
                 'pass on_unknown="impute" to accept it',
             )
 
@@ -170,12 +182,10 @@ class ColumnCheck:
         lost = np.isinf(wide) | (np.abs(wide) > _FLOAT32_MAX)
         if lost.any():
             rows = np.flatnonzero(_any_per_row(lost)).tolist()
-            self.report(
-                errors.NotFiniteError,
-                rows,
-                f"must be a finite float32, got {wide[lost][0]:g}{self._null_advice()}",
-            )
-        self._missing(np.flatnonzero(_any_per_row(np.isnan(wide))).tolist(), "give a number")
+            got = f"{wide[lost][0]:g}{_first(lost)}"
+            text = f"must be a finite float32, got {got}{self._null_advice()}"
+            self.report(errors.NotFiniteError, rows, text)
+        self._missing_numbers(np.isnan(wide))
         self._range(np.where(lost, np.nan, wide))
         with np.errstate(over="ignore"):
             return wide.astype(np.float32)
@@ -194,7 +204,7 @@ class ColumnCheck:
             self.report(
                 errors.OutOfRangeError,
                 rows,
-                f"must lie {limits}{unit}, got {array[outside][0]:.9g}",
+                f"must lie {limits}{unit}, got {array[outside][0]:.9g}{_first(outside)}",
             )
 
     def _numbers_one_by_one(self, values: Any) -> np.ndarray:
@@ -207,7 +217,7 @@ class ColumnCheck:
         accepted = stand_in(self.column)
         found: list[Any] = []
         faults: dict[type[errors.InputProblem], list[int]] = {}
-        first: dict[type[errors.InputProblem], Any] = {}
+        first: dict[type[errors.InputProblem], tuple[Any, str]] = {}
         for row, value in enumerate(values):
             cells = _flat(value, self.column.shape)
             if cells is None:
@@ -216,29 +226,32 @@ class ColumnCheck:
                 continue
             numbers = [_number(cell, whole=whole) for cell in cells]
             if None in numbers:
-                bad = [cell for cell, n in zip(cells, numbers, strict=True) if n is None]
-                kinds = {_fault(cell): cell for cell in reversed(bad)}  # the first of each kind
+                bad = [(cells[at], at) for at, number in enumerate(numbers) if number is None]
+                kinds = {  # the first of each kind
+                    _fault(cell): (cell, _element(at, self.column.shape))
+                    for cell, at in reversed(bad)
+                }
                 first = kinds | first
                 for kind in kinds:
                     faults.setdefault(kind, []).append(row)
                 numbers = [accepted if n is None else n for n in numbers]
             found.append(numbers)
         for kind, rows in faults.items():
-            self.report(kind, rows, self._fault_text(kind, first.get(kind)))
+            self.report(kind, rows, self._fault_text(kind, *first.get(kind, (None, ""))))
         array = np.array(found, dtype="int64" if whole else "float64")
         return array.reshape((len(found), *self.column.shape))
 
-    def _fault_text(self, kind: type[errors.InputProblem], value: Any) -> str:
+    def _fault_text(self, kind: type[errors.InputProblem], value: Any, where: str) -> str:
         kind_name = "a whole number" if self.column.dtype == "int64" else "a number"
         if kind is errors.WrongLengthError:
             size = "x".join(map(str, self.column.shape))
             return f"must be a list of {size} numbers in each row"
         if kind is errors.NotFiniteError:
-            got = str(value) if isinstance(value, JsonConstant) else _show(value)
-            return f"must be a finite {self.column.dtype}, got {got}{self._null_advice()}"
+            dtype, advice = self.column.dtype, self._null_advice()
+            return f"must be a finite {dtype}, got {show(value)}{where}{advice}"
         if kind is errors.MissingValueError:
-            return f"is not nullable, got a missing value; give {kind_name}"
-        return f"must be {kind_name}, got {_show(value)}"
+            return f"is not nullable, got a missing value{where}; give {kind_name}"
+        return f"must be {kind_name}, got {show(value)}{where}"
 
     def _null_advice(self) -> str:
         return "; send null where unknown" if self.column.nullable else ""
@@ -325,10 +338,18 @@ def _any_per_row(flags: np.ndarray) -> np.ndarray:
     return np.asarray(flags.any(axis=tuple(range(1, flags.ndim))))
 
 
+def _first(flags: np.ndarray) -> str:
+    """Where in its row the first marked number stands; "" for a scalar."""
+    return _element(int(np.argmax(flags)) % math.prod(flags.shape[1:]), flags.shape[1:])
+
+
+def _element(position: int, shape: tuple[int, ...]) -> str:
+    """A position in a row's flat list of cells, as a message tells it; "" for a scalar."""
+    if not shape:
+        return ""
+    place = [int(each) for each in np.unravel_index(position, shape)]
+    return f" at element {place[0] if len(place) == 1 else place}"
+
+
 def _bound(value: float | None, otherwise: str) -> str:
     return otherwise if value is None else f"{value:.9g}"
-
-
-def _show(value: Any) -> str:
-    text = _SHORT.repr(value)
-    return text if len(text) <= _SHORT.maxstring else f"{text[: _SHORT.maxstring - 3]}..."

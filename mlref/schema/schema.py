@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from mlref import errors
-from mlref.schema.checking import ColumnCheck, first_few
+from mlref.schema.checking import ColumnCheck
 from mlref.schema.column import Column
+from mlref.schema.rows import are_instances, columns_of, listed, strangers
 
 __all__ = ["Decoded", "OnUnknown", "Rows", "Schema", "check_policy"]
 
-_SHOWN_COLUMNS = 20  # names that a message lists; many problems say the same list
-
 OnUnknown: TypeAlias = Literal["impute", "error"]
 Rows: TypeAlias = Any
-"""Column name -> values: a mapping of sequences or arrays, or a pandas DataFrame."""
+"""Column name -> values: a mapping of sequences or arrays, or a pandas DataFrame. Or a list of
+rows, each a mapping of column name -> value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,16 @@ class Decoded:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Schema:
     """The columns of a model, in order.
+
+    Args:
+        columns: at least one `Column`, each with a name of its own.
+
+    Raises:
+        TypeError: `columns` is one column, or holds what is none.
+        ValueError: no columns, or a name twice.
 
     >>> schema = Schema((Column("temp", low=-60, high=140, nullable=True),))
     >>> schema.decode({"temp": [71.5, None]}).arrays["temp"]
@@ -58,8 +65,15 @@ class Schema:
 
     columns: tuple[Column, ...]
 
-    def __post_init__(self) -> None:
-        """Refuse an empty schema and a name used twice."""
+    def __init__(self, columns: Iterable[Column]) -> None:
+        given = tuple(columns) if isinstance(columns, Iterable) else None
+        wrong = [each for each in given or () if not isinstance(each, Column)]
+        if given is None or wrong:
+            got = f"one with {wrong[0]!r:.80}" if wrong else type(columns).__name__
+            raise TypeError(
+                f"columns must be a list of Column, got {got}; write Schema([Column(...)])"
+            )
+        object.__setattr__(self, "columns", given)
         if not self.columns or len(set(self.names)) != len(self.columns):
             msg = f"a schema needs at least one column and each name once, got {list(self.names)}"
             raise ValueError(msg)
@@ -112,7 +126,7 @@ class Schema:
         """Nothing, if the rows fit; otherwise one error that lists every problem.
 
         Args:
-            rows: column name -> n values each (mapping or DataFrame).
+            rows: column name -> n values each (mapping or DataFrame), or a list of n rows.
             on_unknown: "error" reports unknown categories, "impute" accepts them.
 
         Raises:
@@ -126,7 +140,8 @@ class Schema:
         """The rows as the arrays that the model takes.
 
         Args:
-            rows: column name -> n values each (mapping or DataFrame).
+            rows: column name -> n values each (mapping or DataFrame), or a list of n rows, each a
+                mapping of column name -> value.
             on_unknown: "impute" accepts unknown categories and counts them, "error" refuses them.
             allow_empty: accept zero rows.
 
@@ -135,12 +150,44 @@ class Schema:
             ValueError: `on_unknown` is neither.
         """
         check_policy(on_unknown)
-        if not callable(getattr(rows, "keys", None)):
-            text = f"rows must map column names to values, got {type(rows).__name__}"
-            raise errors.InvalidInputError([errors.WrongTypeError(text)])
+        if are_instances(rows):
+            return self.decode_instances(rows, on_unknown=on_unknown, allow_empty=allow_empty)
+        return self._decoded(rows, [], on_unknown=on_unknown, allow_empty=allow_empty)
+
+    def decode_instances(
+        self,
+        instances: Sequence[Any],
+        *,
+        on_unknown: OnUnknown = "impute",
+        allow_empty: bool = False,
+    ) -> Decoded:
+        """The same for a list that should hold rows: any other value in it is one more problem.
+
+        Args:
+            instances: n rows, each a mapping of column name -> value.
+            on_unknown: see `decode`.
+            allow_empty: see `decode`.
+
+        Raises:
+            InvalidInputError: with every problem found.
+            ValueError: `on_unknown` is neither.
+        """
+        check_policy(on_unknown)
+        columns, problems = columns_of(instances, self.columns)
+        return self._decoded(columns, problems, on_unknown=on_unknown, allow_empty=allow_empty)
+
+    def _decoded(
+        self,
+        rows: Rows,
+        found: Sequence[errors.InputProblem],
+        *,
+        on_unknown: OnUnknown,
+        allow_empty: bool,
+    ) -> Decoded:
+        """The columns as arrays; `found` is what is known to be wrong with them already."""
         keys = {str(key): key for key in rows.keys()}  # noqa: SIM118 - a DataFrame's, too
         given = Counter(str(key) for key in rows.keys())  # noqa: SIM118 - likewise
-        problems: list[errors.InputProblem] = [*self._names_problems(given)]
+        problems: list[errors.InputProblem] = [*found, *self._names_problems(given)]
         arrays: dict[str, np.ndarray] = {}
         lengths: dict[str, int] = {}
         unknown: dict[str, int] = {}
@@ -170,9 +217,7 @@ class Schema:
 
     def _names_problems(self, given: Mapping[str, int]) -> Iterator[errors.InputProblem]:
         names = dict.fromkeys(self.names)
-        known = ", ".join(self.names[:_SHOWN_COLUMNS])
-        if len(names) > _SHOWN_COLUMNS:
-            known += f", ... ({len(names)} columns)"
+        known = listed(self.names)
         for name in names:
             count = given.get(name, 0)
             if count == 0:
@@ -181,14 +226,9 @@ class Schema:
             elif count > 1:
                 text = f"{name} stands {count} times; give each column once"
                 yield errors.ExtraColumnError(text, column=name)
-        yield from first_few(
-            errors.ExtraColumnError(
-                f"{name} is not a column of this model; leave it out (allowed: {known})",
-                column=name,
-            )
-            for name in given
-            if name not in names
-        )
+        fits_none = not names.keys() & given.keys()
+        strange: dict[str, list[int]] = {name: [] for name in given if name not in names}
+        yield from strangers(strange, names, fits_none=fits_none)
 
 
 def check_policy(on_unknown: object) -> None:

@@ -17,7 +17,16 @@ __all__ = ["build", "hostile"]
 
 
 def build(network: str, weights: str, folder: str) -> dict[str, Any]:
-    """Export the twin as a SavedModel; `network` is network.json, `weights` an .npz."""
+    """Export the twin as a SavedModel.
+
+    Args:
+        network: path of network.json: the columns, their preparation and the layers.
+        weights: path of an .npz with the network's weights.
+        folder: where the SavedModel is written.
+
+    Returns:
+        {"save_ms": how long building and exporting took, in milliseconds}.
+    """
     import numpy as np
     import tensorflow as tf  # before the clock starts
 
@@ -64,7 +73,14 @@ def _twin(keras: Any, config: dict[str, Any], values: dict[str, Any]) -> Any:
 
 
 def hostile(network: str, folders: dict[str, str], marker: str) -> dict[str, Any]:
-    """Write SavedModels that create an empty file `marker` in their own folder, or try to."""
+    """Write SavedModels that create an empty file in their own folder, or try to.
+
+    Args:
+        network: path of network.json; only the names of the columns are taken from it.
+        folders: where each SavedModel is written: "on load", "on call" and "python" say when it
+            acts.
+        marker: name of the file that each creates.
+    """
     import tensorflow as tf
 
     config = json.loads(Path(network).read_text(encoding="utf-8"))

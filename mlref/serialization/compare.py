@@ -158,10 +158,11 @@ class Comparison:
         names = [row.format.label for row in there]
         figure, (left, right) = plotting.new_figure(2, width=9.6, height=3.8)
         with plotting.style():
-            bars = left.barh(
-                names, [(row.size_bytes or 0) / 1e3 for row in there], color=plotting.COLOURS[2]
-            )
-            left.bar_label(bars, fmt="{:,.0f}", padding=3)
+            sizes = [(row.size_bytes or 0) / 1e3 for row in there]
+            mark = {"color": plotting.COLOURS[2], "marker": plotting.MARKERS[2]}
+            left.plot(sizes, names, linestyle="", **mark)
+            for name, size in zip(names, sizes, strict=True):
+                left.text(size * 1.3, name, f"{size:,.0f}", verticalalignment="center")
             left.set(title="Size of the files", xlabel="KB, logarithmic", xscale="log")
             left.set_xlim(1, 10_000)
             left.xaxis.set_major_formatter("{x:,.0f}")

@@ -1,9 +1,11 @@
 """The HTTP application around one artefact.
 
+    GET  /               what there is: these routes, each with a sentence
     GET  /health         {"status": "ok", "model": {"name", "version"}}
     GET  /v1/model       what the model takes and gives
     POST /v1/predict     rows in, predictions out: see `mlref.serving.wire`
-    GET  /openapi.json   the same for tools, and /docs for people
+    GET  /openapi.json   the same for tools
+    GET  /docs           the same for people; the page loads its scripts from the internet
 
 Bytes are decoded and the model runs in a worker thread, so that a large request does not keep
 /health waiting. Every answer that is not a success has one form: {"error", "problems"}.
@@ -29,6 +31,15 @@ __all__ = ["create_app", "predict_bytes"]
 logger = logging.getLogger(__name__)
 
 _PREDICT = "/v1/predict"
+_NO_LOGIN: dict[str, Any] = {"swagger_ui_oauth2_redirect_url": None}  # a route for nobody
+_ROUTES = {
+    "/": ("GET", "What there is"),
+    "/health": ("GET", "Whether the server answers"),
+    "/v1/model": ("GET", "What the model takes and gives"),
+    _PREDICT: ("POST", "A prediction for each row"),
+    "/openapi.json": ("GET", "All of this for tools"),
+    "/docs": ("GET", "All of this for people; needs the internet"),
+}
 
 
 def create_app(artifact: Artifact) -> "FastAPI":
@@ -57,23 +68,25 @@ def create_app(artifact: Artifact) -> "FastAPI":
             document["paths"][_PREDICT]["post"] |= wire.describe_predict(artifact)
             return document
 
-    app = App(title=manifest.name, version=manifest.version, redoc_url=None)
+    app = App(title=manifest.name, version=manifest.version, redoc_url=None, **_NO_LOGIN)
 
     def answer(status: int, body: bytes, headers: Any = None) -> Response:
         return Response(body, status, headers=headers, media_type="application/json")
 
-    health_body = wire.dump({"status": "ok", "model": wire.model_name(manifest)})
-    model_body = wire.dump(wire.describe_model(artifact))
+    def always(path: str, values: dict[str, Any]) -> None:
+        body = wire.dump(values)
 
-    @app.get("/health", summary="Whether the server answers")
-    async def health() -> Response:
-        return answer(200, health_body)
+        async def get() -> Response:
+            return answer(200, body)
 
-    @app.get("/v1/model", summary="What the model takes and gives")
-    async def model() -> Response:
-        return answer(200, model_body)
+        app.add_api_route(path, get, summary=_ROUTES[path][1], name=path.strip("/") or "index")
 
-    @app.post(_PREDICT, summary="A prediction for each row")
+    routes = {f"{method} {path}": text for path, (method, text) in _ROUTES.items()}
+    always("/", {"model": wire.model_name(manifest), "routes": routes})
+    always("/health", {"status": "ok", "model": wire.model_name(manifest)})
+    always("/v1/model", wire.describe_model(artifact))
+
+    @app.post(_PREDICT, summary=_ROUTES[_PREDICT][1])
     async def predict(request: Request) -> Response:
         unreadable = _unreadable(request.headers.get("content-type"), request.headers)
         if unreadable:
@@ -88,7 +101,7 @@ def create_app(artifact: Artifact) -> "FastAPI":
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         path = f"{request.method} {request.url.path}"
-        text = f"{path}: {error.detail}; /docs lists what there is"
+        text = f"{path}: {error.detail}; GET / lists what there is"
         return answer(error.status_code, wire.dump(wire.refusal(text)), error.headers)
 
     @app.exception_handler(Exception)

@@ -110,8 +110,9 @@ class Client:
         """The model's answer for each row.
 
         Args:
-            rows: column name -> n >= 1 values each (mapping or DataFrame), raw: no preprocessing.
-                None, NaN and pandas.NA are sent as null.
+            rows: column name -> n >= 1 values each (mapping or DataFrame), or a list of n rows,
+                each a mapping of column name -> value; raw: no preprocessing. None, NaN and
+                pandas.NA are sent as null.
             on_unknown: "impute" lets the model handle an unknown category, "error" refuses it.
 
         Raises:

@@ -9,13 +9,13 @@ are met here, values are met by `mlref.schema`.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 from mlref import errors
-from mlref.schema import Column, Decoded, JsonConstant, OnUnknown, Schema
-from mlref.schema.checking import first_few, problem_at, stand_in
+from mlref.schema import Decoded, JsonConstant, OnUnknown, Schema
+from mlref.schema.checking import first_few
+from mlref.schema.rows import RepeatedKeys, object_of, stands_twice
 
 __all__ = ["decode"]
 
@@ -46,23 +46,14 @@ def decode(body: bytes, schema: Schema) -> Decoded:
         text = f'on_unknown must be "impute" or "error", got {_show(on_unknown)}'
         problems.append(errors.MalformedRequestError(text))
         on_unknown = "impute"
-    rows, found = _rows(document, schema)
-    problems += found
     decoded = None
-    if rows is not None:
-        try:
-            decoded = schema.decode(rows, on_unknown=cast("OnUnknown", on_unknown))
-        except errors.InvalidInputError as error:
-            problems += cast("tuple[errors.InputProblem, ...]", error.exceptions)
+    try:
+        decoded = _decode_rows(document, schema, cast("OnUnknown", on_unknown))
+    except errors.InvalidInputError as error:
+        problems += _problems_of(error)
     if problems or decoded is None:
         raise errors.InvalidInputError(problems)
     return decoded
-
-
-class _Repeated(dict[str, Any]):
-    """A JSON object in which some keys stood more than once."""
-
-    keys_repeated: tuple[str, ...] = ()
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -85,12 +76,12 @@ def _parse(body: bytes) -> dict[str, Any]:
 def _loads(text: str) -> Any:
     """`json.loads`, strict about what JSON leaves open."""
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=JsonConstant)
+        return json.loads(text, object_pairs_hook=object_of, parse_constant=JsonConstant)
     except json.JSONDecodeError:
         raise
     except ValueError:  # an integer of more digits than int() takes
         return json.loads(
-            text, object_pairs_hook=_object, parse_constant=JsonConstant, parse_int=_cut_integer
+            text, object_pairs_hook=object_of, parse_constant=JsonConstant, parse_int=_cut_integer
         )
 
 
@@ -99,18 +90,8 @@ def _cut_integer(digits: str) -> int:
     return int(digits[:_LONGEST_DIGITS])
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) == len(pairs):
-        return made
-    marked = _Repeated(made)
-    counted = Counter(key for key, _ in pairs)
-    marked.keys_repeated = tuple(key for key, count in counted.items() if count > 1)
-    return marked
-
-
 def _repeated(value: Mapping[str, Any]) -> tuple[str, ...]:
-    return value.keys_repeated if isinstance(value, _Repeated) else ()
+    return value.keys_repeated if isinstance(value, RepeatedKeys) else ()
 
 
 def _key_problems(document: Mapping[str, Any]) -> list[errors.InputProblem]:
@@ -129,85 +110,36 @@ def _key_problems(document: Mapping[str, Any]) -> list[errors.InputProblem]:
     return problems
 
 
-def _rows(
-    document: Mapping[str, Any], schema: Schema
-) -> tuple[dict[str, Any] | None, list[errors.InputProblem]]:
-    """The columns that the request holds, None if it holds none, and what is wrong with them."""
-    if ("columns" in document) == ("instances" in document):
-        return None, []
-    if "columns" in document:
-        columns = document["columns"]
-        if not isinstance(columns, dict):
-            text = f"columns must be an object of lists, got {_show(columns)}"
-            return None, [errors.MalformedRequestError(text)]
-        return columns, [*first_few(_twice(name) for name in _repeated(columns))]
-    instances = document["instances"]
-    if not isinstance(instances, list):
-        text = f"instances must be a list of objects, got {_show(instances)}"
-        return None, [errors.MalformedRequestError(text)]
-    return _columns_of(instances, schema)
+def _decode_rows(
+    document: Mapping[str, Any], schema: Schema, on_unknown: OnUnknown
+) -> Decoded | None:
+    """The rows that the request holds, decoded; None if it holds none, or both forms.
 
-
-def _columns_of(
-    instances: Sequence[Any], schema: Schema
-) -> tuple[dict[str, Any], list[errors.InputProblem]]:
-    """The instances turned into columns.
-
-    Where an instance lacks a column, a value that the schema accepts stands in: the values of the
-    other rows are checked all the same, and keep their positions.
+    Raises:
+        InvalidInputError: with every problem of the rows.
     """
-    others = [row for row, value in enumerate(instances) if not isinstance(value, dict)]
-    problems: list[errors.InputProblem] = []
-    if others:
-        text = f"an instance must be an object, got {_show(instances[others[0]])}"
-        problems.append(problem_at(errors.MalformedRequestError, text, others))
-    objects = {row: value for row, value in enumerate(instances) if isinstance(value, dict)}
-    columns = {}
-    for column in schema:
-        name = column.name
-        absent = [row for row, value in objects.items() if name not in value]
-        if absent:
-            text = f"{name} is missing; every instance needs it, null where unknown is allowed"
-            problems.append(problem_at(errors.MissingColumnError, text, absent, name))
-        instead = _accepted(column) if absent or others else None
-        columns[name] = [
-            objects[row].get(name, instead) if row in objects else instead
-            for row in range(len(instances))
-        ]
-    return columns, problems + _surplus(objects, schema)
+    if ("columns" in document) == ("instances" in document):
+        return None
+    if "instances" in document:
+        instances = document["instances"]
+        if not isinstance(instances, list):
+            raise _malformed(f"instances must be a list of objects, got {_show(instances)}")
+        return schema.decode_instances(instances, on_unknown=on_unknown)
+    columns = document["columns"]
+    if not isinstance(columns, dict):
+        raise _malformed(f"columns must be an object of lists, got {_show(columns)}")
+    twice = [*first_few(stands_twice(name) for name in _repeated(columns))]
+    try:
+        decoded = schema.decode(columns, on_unknown=on_unknown)
+    except errors.InvalidInputError as error:
+        raise errors.InvalidInputError([*twice, *_problems_of(error)]) from error
+    if twice:
+        raise errors.InvalidInputError(twice)
+    return decoded
 
 
-def _surplus(objects: Mapping[int, Mapping[str, Any]], schema: Schema) -> list[errors.InputProblem]:
-    """The columns that no instance should hold, and those that one holds twice."""
-    known = set(schema.names)
-    extra: dict[str, list[int]] = {}
-    twice: dict[str, list[int]] = {}
-    for row, value in objects.items():
-        for name in value.keys() - known:
-            extra.setdefault(name, []).append(row)
-        for name in _repeated(value):
-            twice.setdefault(name, []).append(row)
-    strange = (
-        problem_at(errors.ExtraColumnError, f"{name} is not a column of this model", rows, name)
-        for name, rows in sorted(extra.items())
-    )
-    repeated = (_twice(name, rows) for name, rows in sorted(twice.items()))
-    return [*first_few(strange), *first_few(repeated)]
-
-
-def _accepted(column: Column) -> Any:
-    """Some value that the column accepts."""
-    if column.dtype == "string":
-        return column.categories[0] if column.categories else ""
-    value: Any = stand_in(column)
-    for size in reversed(column.shape):
-        value = [value] * size
-    return value
-
-
-def _twice(name: str, rows: Sequence[int] = ()) -> errors.InputProblem:
-    text = f"{name} stands more than once; give each column once"
-    return problem_at(errors.ExtraColumnError, text, rows, name)
+def _problems_of(error: errors.InvalidInputError) -> tuple[errors.InputProblem, ...]:
+    return cast("tuple[errors.InputProblem, ...]", error.exceptions)
 
 
 def _malformed(text: str) -> errors.InvalidInputError:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from collections.abc import Mapping, Sized
+from collections.abc import Iterable, Mapping, Sized
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
 
-from mlref import errors
 from mlref.schema import OnUnknown, Rows
+from mlref.schema.rows import are_instances
 from mlref.schema.schema import check_policy
 
 __all__ = ["encode"]
@@ -31,26 +31,31 @@ def encode(rows: Rows, *, on_unknown: OnUnknown = "impute") -> bytes:
     """The body of a prediction request.
 
     Args:
-        rows: column name -> n values each (mapping or DataFrame). None, NaN and pandas.NA become
-            null.
+        rows: column name -> n values each (mapping or DataFrame), or a list of n rows. None, NaN
+            and pandas.NA become null.
         on_unknown: what the server does with unknown categories.
 
     Raises:
-        InvalidInputError: `rows` is neither a mapping nor a DataFrame.
+        InvalidInputError: `rows` is neither a mapping, a DataFrame nor a list of rows.
         ValueError: `on_unknown` is neither "impute" nor "error".
 
     >>> encode({"temp": [71.5, float("nan")]})
     b'{"columns": {"temp": [71.5, null]}, "on_unknown": "impute"}'
     """
     check_policy(on_unknown)
-    if not callable(getattr(rows, "items", None)):
-        text = f"rows must map column names to values, got {type(rows).__name__}"
-        raise errors.InvalidInputError([errors.WrongTypeError(text)])
-    # By hand, since a DataFrame may hold one name twice, which the server shall hear of.
-    columns = ", ".join(
-        f"{json.dumps(str(name))}: {json.dumps(_values(values))}" for name, values in rows.items()
-    )
-    return f'{{"columns": {{{columns}}}, "on_unknown": {json.dumps(on_unknown)}}}'.encode()
+    if are_instances(rows):
+        form = "instances"
+        held = f"[{', '.join(_object((name, _cell(row[name])) for name in row) for row in rows)}]"
+    else:
+        form = "columns"
+        held = _object((name, _values(values)) for name, values in rows.items())
+    return f'{{"{form}": {held}, "on_unknown": {json.dumps(on_unknown)}}}'.encode()
+
+
+def _object(pairs: Iterable[tuple[Any, Any]]) -> str:
+    """A JSON object. By hand, since a DataFrame may hold one name twice: the server shall hear."""
+    texts = (f"{json.dumps(str(name))}: {json.dumps(value)}" for name, value in pairs)
+    return f"{{{', '.join(texts)}}}"
 
 
 def _values(values: Any) -> Any:

@@ -4,6 +4,7 @@ It takes one argument, a JSON object (see `main`), and reports these objects to 
 
     {"event": "kernel", "pid": 4711}                               the kernel has been started
     {"event": "cell", "index": 3, "total": 24, "label": "...", "source": "..."}    a cell begins
+    {"event": "page"}                                     the cells are done, the page is written
     {"event": "end", "status": "failed", "cpu_seconds": 1.5, "done": 2, "failure": {...}}
 
 The kernel runs in a session of its own, so it is ended by name here: on SIGTERM, and when the
@@ -237,6 +238,7 @@ def main() -> None:
     with extra("notebooks"):
         fields = _execute(job, watch)
     if job["page"]:
+        report(event="page")
         try:
             _write_html(Path(job["copy"]), Path(job["page"]), images=job["cwd"])
         except Exception as error:  # noqa: BLE001 - a cell's own failure says more than the page's

@@ -17,8 +17,11 @@ from mlref.study.results import CheckResult, RunResult
 
 __all__ = ["Check", "checks", "followed_by"]
 
-Check: TypeAlias = Callable[[RunResult, Console], CheckResult]
-"""Takes the run and the console; shows what there is to see, returns what it found."""
+Check: TypeAlias = Callable[[RunResult, Console], CheckResult | None]
+"""Takes the run and the console; shows what there is to see, returns what it found.
+
+None means that there was nothing to check.
+"""
 
 
 def checks(*, everything: bool, figures: Path) -> list[tuple[str, Check]]:
@@ -34,7 +37,7 @@ def checks(*, everything: bool, figures: Path) -> list[tuple[str, Check]]:
 
 
 def followed_by(run: RunResult, console: Console, steps: Sequence[tuple[str, Check]]) -> RunResult:
-    """The run with the results of the checks. A check that raises has one problem: its error.
+    """The run with what the checks found. A check that raises has one problem: its error.
 
     Args:
         run: the notebooks' results.
@@ -45,31 +48,48 @@ def followed_by(run: RunResult, console: Console, steps: Sequence[tuple[str, Che
     for name, step in steps:
         began = time.monotonic()
         try:
-            found.append(step(run, console))
+            result = step(run, console)
         except Exception as error:  # noqa: BLE001 - a broken check is a failed one; the others still run
             problem = f"{type(error).__name__}: {error}"
             seconds = time.monotonic() - began
-            found.append(CheckResult(name=name, seconds=seconds, problems=(problem,)))
+            result = CheckResult(name=name, seconds=seconds, problems=(problem,))
+        if result is not None:
+            found.append(result)
     seconds = run.seconds + sum(check.seconds for check in found)
     return replace(run, checks=(*run.checks, *found), seconds=seconds)
 
 
-def _evidence(figures: Path, run: RunResult, _console: Console) -> CheckResult:
-    """The claims of the cards against what this run's notebooks measured."""
+def _evidence(figures: Path, run: RunResult, console: Console) -> CheckResult | None:
+    """The claims of the cards against what this run's notebooks measured; None if none has any."""
     from mlref import evidence
 
     began = time.monotonic()
-    problems, checked = [], 0
+    problems: list[str] = []
+    total = 0
     for notebook in run.notebooks:
         card = resources.folder("cards") / f"{notebook.name}.toml"
         claims = evidence.load_claims(card) if card.is_file() else []
         if claims and notebook.passed:
             measured = evidence.load(figures / f"{notebook.name}.json")
             problems += [str(violation) for violation in evidence.check(claims, measured)]
-            checked += len(claims)
-    seconds = time.monotonic() - began
-    details = {"claims": checked}
-    return CheckResult(name="evidence", seconds=seconds, problems=tuple(problems), details=details)
+            total += len(claims)
+    if not total:
+        return None
+    console.print(_told(total, len(problems)), highlight=False)
+    return CheckResult(
+        name="evidence",
+        seconds=time.monotonic() - began,
+        problems=tuple(problems),
+        noun="claim",
+        total=total,
+    )
+
+
+def _told(total: int, wrong: int) -> str:
+    """What became of the claims, in one line."""
+    if wrong:
+        return f"evidence: {wrong} of {total} claims {'does' if wrong == 1 else 'do'} not hold"
+    return f"evidence: {total} claims hold" if total > 1 else "evidence: 1 claim holds"
 
 
 def _targets(run: RunResult, console: Console) -> CheckResult:

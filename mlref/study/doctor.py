@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import importlib
 import platform
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +23,12 @@ from rich.text import Text
 import mlref
 from mlref import resources
 from mlref.errors import ResourceNotFoundError
+from mlref.study import extras
+from mlref.study.extras import Extra
 
-__all__ = ["Extra", "Program", "Report", "examine", "extras", "programs", "render"]
+__all__ = ["Program", "Report", "examine", "programs", "render"]
 
-UNLOCKS = {
-    "train": "the flights data, training the models",
-    "serve": "the model server and its client",
-    "torch": "the second model, PyTorch's formats",
-    "aws": "AWS, the local one and the real one",
-    "sagemaker": "the SageMaker SDK",
-    "tracking": "MLflow: experiments, model registry",
-    "cluster": "Docker and clusters",
-    "edge": "small devices, updates over MQTT",
-    "llm": "the language-model engine",
-    "study": "labs, interview cards, the drill",
-    "notebooks": "reading and running the notebooks",
-    "tensorflow": "TensorFlow SavedModel (heavy, never in 'all')",
-    "dev": "contributing: tests, lint, types",
-}
-_GROUPS = {"all"}  # extras that only name others
 _DOCKER_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Extra:
-    """One optional part of mlref."""
-
-    name: str
-    missing: tuple[str, ...]  # distributions that are absent, or of a version out of range
-    unlocks: str
-    command: str  # how to get it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,90 +67,22 @@ class Report:
 
 def examine() -> Report:
     """What this machine has."""
-    requirements = _requirements()
+    requirements = extras.requirements()
     return Report(
         python=platform.python_version(),
         mlref=mlref.__version__,
         place=str(resources.checkout() or Path(mlref.__file__).parent),
         core_problems=_core_problems(requirements),
         resources={kind: _count(kind) for kind in resources.KINDS},
-        extras=tuple(extras(requirements)),
+        extras=tuple(extras.all_extras(requirements)),
         programs=tuple(programs()),
         tensorflow_environment=_tensorflow_environment(),
     )
 
 
-def _requirements() -> list[str]:
-    """What mlref's metadata asks for; empty when it runs without being installed."""
-    try:
-        return metadata.requires("mlref") or []
-    except metadata.PackageNotFoundError:
-        return []
-
-
-def _version(name: str) -> str | None:
-    """The installed version of a distribution, or None."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def extras(
-    requirements: Sequence[str], version_of: Callable[[str], str | None] = _version
-) -> list[Extra]:
-    """Each extra of some requirements, with what it lacks.
-
-    Args:
-        requirements: lines as `importlib.metadata.requires` gives them.
-        version_of: tells a distribution's installed version, or None.
-
-    >>> extras(['absent>=1; extra == "train"'])[0].missing
-    ('absent',)
-    """
-    names = sorted({name for line in requirements for name in _extras_in(line)} - _GROUPS)
-    order = list(UNLOCKS)
-    names.sort(key=lambda name: order.index(name) if name in order else len(order))
-    return [
-        Extra(
-            name=name,
-            missing=tuple(_missing(requirements, name, version_of)),
-            unlocks=UNLOCKS.get(name, ""),
-            command=f'pip install "mlref[{name}]"',
-        )
-        for name in names
-    ]
-
-
-def _extras_in(line: str) -> set[str]:
-    """The extras that a requirement's marker names."""
-    return set(re.findall(r"extra\s*==\s*['\"]([^'\"]+)['\"]", line))
-
-
-def _missing(
-    requirements: Sequence[str], extra: str, version_of: Callable[[str], str | None]
-) -> list[str]:
-    """What a requirement of the extra (or of the core, for "") asks for and is not there."""
-    from packaging.requirements import Requirement
-
-    missing = []
-    for line in requirements:
-        requirement = Requirement(line)
-        wanted = _extras_in(line) == ({extra} if extra else set())
-        marker = requirement.marker
-        if not wanted or (marker is not None and not marker.evaluate({"extra": extra})):
-            continue
-        version = version_of(requirement.name)
-        if version is None:
-            missing.append(requirement.name)
-        elif not requirement.specifier.contains(version, prereleases=True):
-            missing.append(f"{requirement.name} {version} (needs {requirement.specifier})")
-    return missing
-
-
 def _core_problems(requirements: Sequence[str]) -> tuple[str, ...]:
     """Why not even the core works."""
-    problems = [f"missing: {name}" for name in _missing(requirements, "", _version)]
+    problems = [f"missing: {name}" for name in extras.missing(requirements, "")]
     for module in ("numpy", "onnxruntime"):
         try:
             importlib.import_module(module)
@@ -265,13 +171,11 @@ def render(console: Console, report: Report) -> None:
     console.print(Text(", ".join(counts) or "no notebooks, labs or cards found"))
     console.print()
     console.print(_extras_table(report))
-    if any(one.missing for one in report.extras):
-        console.print(_commands(report), soft_wrap=True)
     console.print()
     console.print(_programs_table(report))
     console.print()
-    where = report.tensorflow_environment or "none (in a checkout: make tensorflow)"
-    console.print(Text(f"separate TensorFlow environment: {where}"), soft_wrap=True)
+    for line in _last_lines(report):
+        console.print(Text(line), soft_wrap=True)
 
 
 def _style(*, good: bool) -> str:
@@ -295,12 +199,17 @@ def _extras_table(report: Report) -> Table:
     return table
 
 
-def _commands(report: Report) -> Text:
-    """How to get the extras that are missing; empty if none is."""
-    lines = [
-        f"{one.command}  # brings {', '.join(one.missing)}" for one in report.extras if one.missing
-    ]
-    return Text("\n".join(lines))
+def _last_lines(report: Report) -> Iterator[str]:
+    """What has a version out of range, and how to get all that is missing."""
+    lacking = [one for one in report.extras if one.missing]
+    if wrong := {name for one in lacking for name in one.missing if " (needs " in name}:
+        yield f"of another version: {', '.join(sorted(wrong))}"
+    if names := [one.name for one in lacking if one.name != "tensorflow"]:
+        yield f"get every extra that is missing: {extras.command(names)}"
+    if report.tensorflow_environment:
+        yield f"separate TensorFlow environment: {report.tensorflow_environment}"
+    elif any(one.name == "tensorflow" for one in lacking):
+        yield f"get TensorFlow: {extras.command(['tensorflow'])}"
 
 
 def _programs_table(report: Report) -> Table:

@@ -76,10 +76,17 @@ def outcome(result: NotebookResult) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{mark} {result.status:<8}", style)
     line.append(result.name, "bold")
-    line.append(f"  {result.cells_done}/{result.cells_total} cells  {duration(result.seconds)}")
+    line.append(f"  {_cells(result)}  {duration(result.seconds)}")
     if result.cpu_seconds is not None:
         line.append(f"  (cpu {duration(result.cpu_seconds)})", "dim")
     return line
+
+
+def _cells(result: NotebookResult) -> str:
+    """How many cells ran; how many there are is known from the first cell on."""
+    if result.cells_total or result.passed:
+        return f"{result.cells_done}/{result.cells_total} cells"
+    return "before its first cell"
 
 
 class _Lines:
@@ -98,6 +105,9 @@ class _Lines:
 
     def cell(self, name: str, *, index: int, total: int, label: str) -> None:
         """A log is not told each cell."""
+
+    def page(self, name: str) -> None:
+        """Nor that the page is written."""
 
     def finished(self, result: NotebookResult) -> None:
         self._console.print(outcome(result), soft_wrap=True)
@@ -168,6 +178,7 @@ class _Bars(AbstractContextManager["_Bars"]):
         self._total = total
         self._ended = 0
         self._failed = 0
+        self._stopped = 0
         self._tasks: dict[str, TaskID] = {}
         self._parts: dict[str, float] = {}  # how far each running notebook is, in [0, 1]
         self._all = self._progress.add_task(
@@ -200,12 +211,17 @@ class _Bars(AbstractContextManager["_Bars"]):
         self._parts[name] = (index - 1) / total
         self._show_all()
 
+    def page(self, name: str) -> None:
+        self._progress.update(self._tasks[name], label="writing the page")
+        self._progress.refresh()
+
     def finished(self, result: NotebookResult) -> None:
         if result.name in self._tasks:
             self._progress.remove_task(self._tasks.pop(result.name))
         self._parts.pop(result.name, None)
         self._ended += 1
-        self._failed += not result.passed
+        self._failed += result.status not in {"passed", "stopped"}
+        self._stopped += result.status == "stopped"
         self._console.print(outcome(result))
         self._show_all()
 
@@ -213,10 +229,11 @@ class _Bars(AbstractContextManager["_Bars"]):
         self._progress.refresh()
 
     def _show_all(self) -> None:
+        counts = {"failed": self._failed, "stopped": self._stopped}
         self._progress.update(
             self._all,
             completed=self._ended + sum(self._parts.values()),
             count=f"{self._ended}/{self._total}",
-            label=f"{self._failed} failed" if self._failed else "",
+            label=", ".join(f"{count} {word}" for word, count in counts.items() if count),
         )
         self._progress.refresh()

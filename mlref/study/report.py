@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from mlref.runtime.files import write_bytes, write_json
+from mlref.study import artifacts
 from mlref.study.progress import duration
 from mlref.study.results import CheckResult, NotebookResult, RunResult
 
@@ -71,20 +73,39 @@ def print_failures(console: Console, run: RunResult) -> None:
                 console.print(Text(f"- {problem}"))
 
 
-def print_summary(console: Console, run: RunResult) -> None:
-    """Show the counts, the time and where everything lies, in two lines."""
+def print_summary(console: Console, run: RunResult, *, runs: Path | None = None) -> None:
+    """Show the counts, the time and where everything lies, in two lines.
+
+    A third tells how to serve an artefact, where notebooks have left one.
+
+    Args:
+        console: where it is shown.
+        run: what happened.
+        runs: where the notebooks wrote; None means `out`/runs.
+    """
     passed = sum(result.passed for result in run.notebooks)
     cpu_s = sum(result.cpu_seconds or 0.0 for result in run.notebooks)
     line = Text(style="green" if run.passed else "bold red")
     line.append(f"{passed} of {_count(len(run.notebooks), 'notebook')} passed")
-    if run.checks:
-        good = sum(not check.problems for check in run.checks)
-        line.append(f", {good} of {_count(len(run.checks), 'check')}")
+    for check in run.checks:
+        line.append(f", {_counted(check)}")
     line.append(f" in {duration(run.seconds)} (cpu {duration(cpu_s)})")
     if run.interrupted:
         line.append(", stopped by Ctrl-C", "yellow")
     console.print(line, soft_wrap=True)
     console.print(Text(f"pages, junit.xml and summary.json: {run.out}", "dim"), soft_wrap=True)
+    found = artifacts.to_serve(runs or run.out / "runs")
+    if found is not None and not run.interrupted:
+        typed = f"mlref serve {shlex.quote(str(found))}"
+        console.print(Text(f"an artefact to serve: {typed}"), soft_wrap=True)
+
+
+def _counted(check: CheckResult) -> str:
+    """How much of what a check looked at is as it should be."""
+    if check.total:
+        good = check.total - len(check.problems)
+        return f"{good} of {_count(check.total, check.noun)}"
+    return f"{check.name} {'failed' if check.problems else 'passed'}"
 
 
 def summary(run: RunResult) -> dict[str, Any]:

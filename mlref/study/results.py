@@ -50,6 +50,8 @@ class CheckResult:
     name: str
     seconds: float
     problems: tuple[str, ...] = ()  # one sentence each; none means that it passed
+    noun: str = ""  # what it looked at, in the singular: "claim"
+    total: int = 0  # how many of them; each has one problem at most
     details: dict[str, Any] = field(default_factory=dict)  # for summary.json
 
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlref.errors import ProcessNotReadyError
+from mlref.errors import FileWriteError, ProcessNotReadyError
 from mlref.runtime.lazy import extra, installed
 from mlref.runtime.process import Limits, ManagedProcess, start
 from mlref.study.results import Failure, NotebookResult, Status
@@ -55,7 +55,17 @@ class Watcher(Protocol):
         """A notebook's process has been started."""
 
     def cell(self, name: str, *, index: int, total: int, label: str) -> None:
-        """A code cell, counted from 1, begins; `label` is its heading or first line."""
+        """A code cell begins.
+
+        Args:
+            name: the notebook.
+            index: which code cell, counted from 1.
+            total: how many code cells the notebook has.
+            label: the cell's heading or first line.
+        """
+
+    def page(self, name: str) -> None:
+        """The cells are done; the page is being written."""
 
     def finished(self, result: NotebookResult) -> None:
         """A notebook has ended."""
@@ -71,6 +81,9 @@ class _Silence:
         pass
 
     def cell(self, name: str, *, index: int, total: int, label: str) -> None:
+        pass
+
+    def page(self, name: str) -> None:
         pass
 
     def finished(self, result: NotebookResult) -> None:
@@ -108,7 +121,9 @@ def run(
 
     Raises:
         MissingExtraError: papermill or another part of the extra "notebooks" is absent.
-        NotebookError: a parameter that a notebook does not have; nothing has run then.
+        NotebookError: a parameter that a notebook does not have, or a value that it cannot take;
+            nothing has run then.
+        FileWriteError: a folder for what is written cannot be made; nothing has run then.
         ValueError: `jobs` or `timeout_s` is out of range.
     """
     if jobs < 1 or timeout_s <= 0:
@@ -123,7 +138,7 @@ def run(
                 raise ModuleNotFoundError(name=module)
     given["out"] = str(Path(str(given.get("out", out / "runs"))).absolute())
     for folder in (out / "notebooks", Path(given["out"])):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
     with tempfile.TemporaryDirectory(prefix="mlref-jupyter-") as runtime_folder:
         batch = _Batch(
             out=out.absolute(),
@@ -138,6 +153,18 @@ def run(
             },
         )
         return batch.run([path.absolute() for path in notebooks], jobs, watcher or _Silence())
+
+
+def _make(folder: Path) -> None:
+    """A folder, with those above it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileWriteError(
+            error.errno,
+            f"the folder cannot be made ({error.strerror}); choose another with --out",
+            str(folder),
+        ) from error
 
 
 @dataclass
@@ -206,6 +233,8 @@ class _Batch:
             watcher.started(name)
         elif event["event"] == "cell":
             watcher.cell(name, index=event["index"], total=event["total"], label=event["label"])
+        elif event["event"] == "page":
+            watcher.page(name)
 
     def _stop(self) -> None:
         """End all children; no new one will be started."""

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlref.errors import NotebookError, ResourceNotFoundError
 
-__all__ = ["check_parameters", "choose", "parameters_of", "parse_parameters"]
+__all__ = ["ALLOWED", "check_parameters", "choose", "parameters_of", "parse_parameters"]
+
+ALLOWED = {"cloud": ("local", "aws")}
+"""The values of those parameters that know only a few."""
 
 _CONSTANTS = {"true": True, "false": False, "none": None, "null": None}
 
@@ -118,7 +122,10 @@ def _literal(node: ast.expr | None) -> Any:
 
 
 def check_parameters(given: Mapping[str, Any], notebooks: Sequence[Path]) -> None:
-    """Return if every notebook has every given parameter, and switches are given a truth value.
+    """Return if every notebook has every given parameter, each with a value that it can take.
+
+    A default of True or False asks for a truth value, a default that is a number for a number (for
+    an integer, if it is one), and the parameters in `ALLOWED` for one of their values.
 
     Args:
         given: names and values, as `parse_parameters` returns them.
@@ -126,7 +133,7 @@ def check_parameters(given: Mapping[str, Any], notebooks: Sequence[Path]) -> Non
 
     Raises:
         NotebookError: a notebook lacks a parameter (the message names those there are), or a
-            parameter whose default is True or False is given another value.
+            parameter is given a value that it cannot take.
     """
     for notebook in notebooks:
         known = parameters_of(notebook) if given else {}
@@ -136,5 +143,20 @@ def check_parameters(given: Mapping[str, Any], notebooks: Sequence[Path]) -> Non
                     f"{notebook.stem} has no parameter {name!r}; "
                     f"it has: {', '.join(known) or 'none at all'}"
                 )
-            if isinstance(known[name], bool) and not isinstance(value, bool):
-                raise NotebookError(f"{name} must be True or False, got {value!r}")
+            if (wanted := _unmet(name, known[name], value)) is not None:
+                raise NotebookError(f"{name} must be {wanted}, got {value!r}")
+
+
+def _unmet(name: str, default: Any, value: Any) -> str | None:
+    """What the value of a parameter must be, and is not; None if it will do."""
+    if name in ALLOWED:
+        return None if value in ALLOWED[name] else " or ".join(ALLOWED[name])
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "True or False"
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(default, int):
+        return None if is_integer else "an integer"
+    if isinstance(default, float):
+        is_number = is_integer or (isinstance(value, float) and not math.isnan(value))
+        return None if is_number else "a number"
+    return None

@@ -178,5 +178,7 @@ def check(
         name="targets",
         seconds=time.monotonic() - began,
         problems=tuple(f"{row.target}: {row.problem}" for row in rows if row.problem),
+        noun="target",
+        total=sum(row.reason is None for row in rows),
         details={"rows": [asdict(row) for row in rows]},
     )

@@ -30,7 +30,7 @@ import numpy as np
 from mlref.artifact import Artifact
 from mlref.schema import OnUnknown, Rows
 
-__all__ = ["Description", "Endpoint", "Target", "has_no_rows"]
+__all__ = ["Description", "Endpoint", "Target", "has_no_rows", "shown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,8 @@ class Endpoint(Protocol):
         """The model's answer for each row.
 
         Args:
-            rows: column name -> n values each (mapping or DataFrame), raw: no preprocessing.
+            rows: column name -> n values each (mapping or DataFrame), or a list of n rows, each a
+                mapping of column name -> value; raw: no preprocessing.
             on_unknown: "impute" lets the model handle an unknown category, "error" refuses it.
 
         Returns:
@@ -131,8 +132,18 @@ class Target(Protocol):
         ...
 
 
+def shown(endpoint: Endpoint, *, closed: bool) -> str:
+    """What `repr` says of an endpoint: its class, the model, and where it answers if it does."""
+    told = endpoint.describe()
+    where = f" at {told.url}" if told.url else ""
+    state = ", closed" if closed else where
+    return f"<{type(endpoint).__name__} {told.model} {told.version}{state}>"
+
+
 def has_no_rows(rows: Rows) -> bool:
-    """Whether rows are columns without any value: what a remote place need not be asked."""
+    """Whether rows are columns without any value, or a list of none: no place need be asked."""
+    if isinstance(rows, (list, tuple)):
+        return not rows
     try:
         lengths = {len(values) for _, values in rows.items()}
     except (AttributeError, TypeError, ValueError):

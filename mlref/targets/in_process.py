@@ -10,7 +10,7 @@ import numpy as np
 from mlref.artifact import Artifact
 from mlref.errors import EndpointClosedError
 from mlref.schema import OnUnknown, Rows
-from mlref.targets.base import Description, Endpoint
+from mlref.targets.base import Description, Endpoint, shown
 
 __all__ = ["InProcess", "InProcessEndpoint"]
 
@@ -41,6 +41,9 @@ class InProcessEndpoint(Endpoint):
             version=artifact.manifest.version,
             size_bytes=artifact.size_bytes,
         )
+
+    def __repr__(self) -> str:
+        return shown(self, closed=self._artifact is None)
 
     def predict(self, rows: Rows, *, on_unknown: OnUnknown = "impute") -> np.ndarray:
         """The model's answer for each row; see `Endpoint.predict`."""

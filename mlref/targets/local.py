@@ -23,7 +23,7 @@ from mlref.runtime import process
 from mlref.runtime.lazy import installed
 from mlref.schema import OnUnknown, Rows
 from mlref.serving import Client
-from mlref.targets.base import Description, Endpoint, has_no_rows
+from mlref.targets.base import Description, Endpoint, has_no_rows, shown
 
 __all__ = ["Local", "LocalEndpoint"]
 
@@ -95,6 +95,9 @@ class LocalEndpoint(Endpoint):
             pid=server.pid,
         )
         self._finalizer = weakref.finalize(self, _let_go, os.getpid(), server, client)
+
+    def __repr__(self) -> str:
+        return shown(self, closed=not self._finalizer.alive)
 
     def predict(self, rows: Rows, *, on_unknown: OnUnknown = "impute") -> np.ndarray:
         """The model's answer for each row; see `Endpoint.predict`."""

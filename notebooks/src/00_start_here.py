@@ -6,9 +6,9 @@
 #
 # This handbook answers fifteen questions about deploying machine learning, the ones that are asked
 # in interviews and at work. Each answer is something that runs: one model, trained on real
-# flights, is deployed in a process, in a container, in the cloud, on a device and on a cluster,
-# and it has to give the same predictions everywhere. This notebook shows the data, the question
-# put to the model, the map of the fifteen chapters, and how to work with them.
+# flights, is deployed again and again, chapter by chapter, and has to give the same predictions
+# everywhere. This notebook shows the data, the question put to the model, the map of the fifteen
+# chapters and how far they are written, and how to work with them.
 
 # %% tags=["parameters"]
 cloud = "local"
@@ -37,7 +37,7 @@ print(f"{len(year):,} flights, {year['late'].mean():.1%} late")
 print(f"{len(flights.FEATURES.names)} features")
 
 # %%
-year[["scheduled", *flights.FEATURES.names, "late"]].sample(5, random_state=seed).T
+year[["month", *flights.FEATURES.names, "late"]].sample(5, random_state=seed).round(2).T
 
 # %% [markdown]
 # A flight is *late* when it lands more than 15 minutes after its schedule, or not at all.
@@ -101,8 +101,8 @@ Table.of(
 #
 # ## 4. Bad input is told, not guessed
 #
-# Here is a flight with four mistakes. One error names them all. The same check stands in front of
-# every deployed model, so a wrong row gets the same answer from a notebook, a server and a device.
+# Here are two flights with four mistakes. One error names them all. The same check stands in front
+# of every deployed model: what is refused here is refused by a server and by a device, too.
 
 # %%
 from mlref.errors import InvalidInputError
@@ -115,14 +115,20 @@ except InvalidInputError as error:
     print(error)
 
 # %% [markdown]
-# Look at the last but one: `arr_delay` is the delay at arrival. A model that was given it would be
-# brilliant in training and useless in production, where nobody knows it in time. A schema that
-# refuses extra columns catches that leak before it is trained.
+# Look at `arr_delay`, the delay at arrival. A model that was given it would be brilliant in
+# training and useless in production, where nobody knows it in time. A schema that refuses extra
+# columns catches that leak before it is trained.
+#
+# > **Unknown categories are a choice.** New airlines and airports appear, and a model that stops
+# > answering for them is of little use. `flights.validate` reports them, because data for training
+# > should hold none. A deployed model answers for them as for a missing value and says so in a
+# > warning, unless it is asked with `on_unknown="error"`.
 #
 # ## 5. The map
 #
-# Fifteen questions, in the order in which they build on each other. Each gets a library module
-# with tests, a notebook like this one, a lab that grades itself, and an interview card.
+# Fifteen questions, in the order in which they build on each other. When it is written, each has a
+# library module with tests, a notebook, a lab that grades itself, and an interview card. The last
+# column tells what there is today.
 
 # %%
 from mlref.study.chapters import chapter_map
@@ -137,8 +143,8 @@ chapter_map()
 # | read and try things | `make lab` opens JupyterLab on this notebook; change a cell, run it again |
 # | run everything | `make run`, or `mlref run 01` for one notebook; the copies go to `build/` |
 # | see what is installed | `mlref doctor` |
-# | put a model behind HTTP | `mlref serve FOLDER`, with an artefact from notebook 01 |
-# | use the code in your own work | `import mlref`; the README shows it with a model of your own |
+# | put a model behind HTTP | `mlref serve build/runs/01/champion`, after `make run` has packed it |
+# | use the code in your own work | `import mlref`, then `mlref.flights.load()`; the README packs a model of your own |
 #
 # The cells of a notebook only tell the story. Whatever is worth using again is in the library,
 # where it is typed and tested: put the cursor on a name and press Shift-Tab to read it.

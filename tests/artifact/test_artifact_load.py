@@ -343,3 +343,12 @@ def test_golden_rows_of_classes_matched() -> None:
     golden = Golden(({"x": 1}, {"x": 2}), np.array([[0.25, 0.75], [0.5, 0.5]]))
     assert golden.matched(np.array([[0.25, 0.75], [0.5, 0.6]])) == 1
     assert golden.columns == {"x": [1, 2]}
+
+
+def test_an_artefact_in_a_line(packed: Callable[..., Artifact]) -> None:
+    """The representation is short, also when the folder is gone by now."""
+    made = packed()
+    size = sum(path.stat().st_size for path in made.folder.iterdir()) / 1000
+    assert repr(made) == f"<Artifact sum 1.0.0, {size:.1f} kB, sha256 {made.digest[:12]}…>"
+    shutil.rmtree(made.folder)
+    assert repr(made) == f"<Artifact sum 1.0.0, sha256 {made.digest[:12]}…>"

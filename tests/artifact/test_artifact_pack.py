@@ -181,6 +181,12 @@ def test_forms_of_the_model(
     assert packed(model=forms[form]).verify_golden() == 4
 
 
+@pytest.mark.parametrize("version", ["1.0.0", "2024-01", "v2_rc.1", "1"])
+def test_versions_of_other_habits(packed: Callable[..., Artifact], version: str) -> None:
+    """A version need not be semantic: a date, a number and a tag will do."""
+    assert packed(version=version).manifest.version == version
+
+
 @pytest.mark.parametrize(
     ("expected", "message"),
     [
@@ -230,8 +236,10 @@ def test_golden_rows_that_do_not_fit(packed: Callable[..., Artifact]) -> None:
 def test_a_folder_is_not_replaced_unasked(packed: Callable[..., Artifact]) -> None:
     """A second pack into the same folder is refused, and the first stays."""
     first = packed()
-    with pytest.raises(FileExistsError, match="overwrite=True"):
+    with pytest.raises(errors.ArtifactExistsError, match="overwrite=True") as caught:
         packed(version="2")
+    assert isinstance(caught.value, FileExistsError)
+    assert caught.value.file == "model"
     assert load(first.folder).manifest.version == "1.0.0"
 
 
@@ -263,7 +271,7 @@ def test_what_is_no_artefact_is_not_replaced(
     folder.mkdir()
     for name in files:
         (folder / name).touch()
-    with pytest.raises(FileExistsError, match="is no artefact"):
+    with pytest.raises(errors.ArtifactExistsError, match="is no artefact"):
         packed(overwrite=True)
     assert names(folder) == sorted(files)
 
@@ -321,7 +329,13 @@ def test_numpy_numbers_among_the_metrics(packed: Callable[..., Artifact]) -> Non
         ({"training_data": {"months": {1, 2}}}, r"training_data\['months'\] must be"),
         ({"training_data": {"source": "\ud800"}}, r"training_data\['source'\] must be"),
         ({"name": 5}, "name must be text, got 5"),
-        ({"name": ""}, "name must be text, got ''"),
+        ({"name": ""}, "name must be 1 to 100 letters .* got ''; for instance 'flights'"),
+        ({"name": "a/b c"}, "name must be 1 to 100 letters .* got 'a/b c'"),
+        ({"name": "a\n"}, r"name must be 1 to 100 letters .* got 'a\\n'"),
+        ({"name": "x" * 101}, "name must be 1 to 100 letters"),
+        ({"name": "é"}, "name must be 1 to 100 letters"),
+        ({"version": ""}, "version must be 1 to 100 letters .* got ''; for instance '1.0.0'"),
+        ({"version": "-1"}, "beginning with a letter or a digit, got '-1'"),
         ({"version": 1.0}, "version must be text, got 1.0"),
         ({"licence": None}, "licence must be text, got None"),
         ({"libraries": ["sklearn-no-such"]}, "'sklearn-no-such', which is not installed"),

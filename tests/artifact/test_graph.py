@@ -166,7 +166,7 @@ def test_a_zipmap(packed_identity: Callable[..., Artifact], make_graph: Callable
     kind = helper.make_map_type_proto(TEXT, helper.make_tensor_type_proto(FLOAT, None))
     info = helper.make_value_info("y", helper.make_sequence_type_proto(kind))
     graph.graph.output.append(info)
-    with pytest.raises(errors.ArtifactSchemaError, match="zipmap=False"):
+    with pytest.raises(errors.ArtifactSchemaError, match=r'options=\{"zipmap": False\}'):
         packed_identity(graph, [[1, 2]], Column("x", shape=(2,)))
 
 
@@ -302,3 +302,69 @@ def test_text_passes_unchanged(
     graph = make_graph([node], {"x": (TEXT, [None])}, {"y": (FLOAT, [None])})
     values = [*keys, "e", "a\0b", ""]
     packed_identity(graph, values, Column("x", "string"), expected=[1, 2, 3, 0, 0, 0])
+
+
+DOUBLE = TensorProto.DOUBLE
+NARROW = r"convert float64 columns to float32 .*astype\(\"float32\"\).* FloatTensorType"
+
+
+def test_a_graph_of_doubles(
+    packed_identity: Callable[..., Artifact], identity: Callable[..., Any]
+) -> None:
+    """A graph converted from float64 is refused with what to convert before."""
+    with pytest.raises(errors.ArtifactSchemaError, match=rf"takes x as float64.*; {NARROW}"):
+        packed_identity(identity([None], DOUBLE), [1])
+
+
+def test_a_graph_of_whole_numbers_gets_no_such_advice(
+    packed_identity: Callable[..., Artifact], identity: Callable[..., Any]
+) -> None:
+    """The advice stands only where float64 is the reason."""
+    with pytest.raises(errors.ArtifactSchemaError, match="takes x as int64") as caught:
+        packed_identity(identity([None], INT), [1])
+    assert "astype" not in str(caught.value)
+
+
+def test_a_graph_that_mixes_floats_and_doubles(
+    packed: Callable[..., Artifact], make_graph: Callable[..., Any]
+) -> None:
+    """What ONNX Runtime says of it is no help to a beginner; the advice is."""
+    node = helper.make_node("Concat", ["a", "b"], ["y"], axis=1)
+    kinds = {"a": (FLOAT, [None, 1]), "b": (DOUBLE, [None, 1])}
+    graph = make_graph([node], kinds, {"y": (FLOAT, [None, 2])})
+    inputs = Schema([Column("a"), Column("b")])
+    with pytest.raises(errors.ArtifactSchemaError, match=rf"(?s)ONNX Runtime can run: .*{NARROW}"):
+        packed(model=graph, inputs=inputs, golden={"a": [1], "b": [1]}, expected=[[1, 1]])
+
+
+def test_a_classifier_on_a_frame_of_float64(packed: Callable[..., Artifact]) -> None:
+    """scikit-learn's pipeline on a pandas frame, converted as it is, ends in the same advice."""
+    import pandas as pd
+    from skl2onnx import to_onnx
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    frame = pd.DataFrame({"a": [0.5, 1.5, 2.5, 3.5], "c": ["UA", "B6", "UA", "B6"]})
+    columns = make_column_transformer((OneHotEncoder(), ["c"]), remainder="passthrough")
+    model = make_pipeline(columns, LogisticRegression()).fit(frame, [0, 1, 0, 1])
+    graph = to_onnx(model, frame[:1], options={"zipmap": False})
+    with pytest.raises(errors.ArtifactSchemaError, match=rf"(?s){NARROW}"):
+        packed(
+            model=graph,
+            inputs=Schema([Column("a"), Column("c", "string")]),
+            golden=frame,
+            expected=model.predict_proba(frame),
+            output="probabilities",
+        )
+
+
+@pytest.mark.parametrize("model", [object(), 5, None, ["graph"]], ids=repr)
+def test_a_model_that_was_not_converted(packed: Callable[..., Artifact], model: Any) -> None:
+    """A model of another library is refused by its class, with the call that converts it."""
+    with pytest.raises(
+        TypeError, match=r"must be an ONNX graph \(bytes.* e\.g\. skl2onnx"
+    ) as caught:
+        packed(model=model)
+    assert f"got {type(model).__name__}; convert it first" in str(caught.value)

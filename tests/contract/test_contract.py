@@ -190,11 +190,40 @@ def test_a_policy_that_does_not_exist_is_the_callers_mistake(
 
 
 def test_what_is_no_table_is_refused(endpoint: Endpoint) -> None:
-    """A list of rows is neither a mapping nor a frame, and the error says so."""
+    """A list of lists has no names for its values, and the error says so."""
     with pytest.raises(errors.InvalidInputError) as raised:
         endpoint.predict([[1.0, 2.0]])
-    assert "must map column names to values, got list" in str(raised.value)
-    assert _problems(raised) == [(errors.WrongTypeError, None, ())]
+    assert "must map column names to values, or be a list of rows" in str(raised.value)
+    assert "got list with list (row 0)" in str(raised.value)
+    assert _problems(raised) == [(errors.WrongTypeError, None, (0,))]
+
+
+def test_a_list_of_rows_gives_what_columns_give(endpoint: Endpoint, case: Any) -> None:
+    """Rows one by one, as the wire's instances, are answered like their columns; none give none."""
+    rows = case.artifact.golden.instances
+    assert np.array_equal(endpoint.predict(rows), endpoint.predict(case.artifact.golden.columns))
+    assert endpoint.predict([]).shape == (0, *case.artifact.manifest.output.shape)
+
+
+def test_a_list_of_rows_is_refused_by_row(endpoint: Endpoint, case: Any) -> None:
+    """Where a row lacks a column and another has one too many, both rows are named."""
+    rows = [dict(row) for row in case.artifact.golden.instances[:3]]
+    name, _ = rows[0].popitem()
+    rows[2]["strange"] = 1
+    with pytest.raises(errors.InvalidInputError) as raised:
+        endpoint.predict(rows)
+    assert _problems(raised) == [
+        (errors.MissingColumnError, name, (0,)),
+        (errors.ExtraColumnError, "strange", (2,)),
+    ]
+
+
+def test_one_row_of_bare_values_is_refused_with_advice(endpoint: Endpoint, case: Any) -> None:
+    """A mapping of single values is neither columns nor a list of rows: it is told what to give."""
+    with pytest.raises(errors.InvalidInputError) as raised:
+        endpoint.predict(dict.fromkeys(case.artifact.inputs.names, 71.0))
+    advice = "got 71.0; give a list of values per column, or a list of rows"
+    assert all(str(problem).endswith(advice) for problem in raised.value.exceptions)
 
 
 def test_a_description_tells_model_version_and_size(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlref.errors import MissingExtraError
-from mlref.runtime.lazy import extra, installed
+from mlref.runtime.lazy import extra, installed, version_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +123,12 @@ def test_installed_takes_top_level_names(name: str) -> None:
     """A dotted name would import the package around it; it is refused."""
     with pytest.raises(ValueError, match="top-level"):
         installed(name)
+
+
+def test_the_version_of_a_distribution() -> None:
+    """The installed version by pip's name; None for what is not there, or no name."""
+    import numpy as np
+
+    assert version_of("numpy") == np.__version__
+    assert version_of("no-such-distribution") is None
+    assert version_of("") is None

@@ -268,7 +268,7 @@ def test_no_rows_where_they_are_allowed(rows: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("rows", [None, 5, [1], "abc", [{"x": 1}], np.ones(3), {"x"}], ids=repr)
+@pytest.mark.parametrize("rows", [None, 5, [1], "abc", [{"x": 1}, 2], np.ones(3), {"x"}], ids=repr)
 def test_rows_that_map_nothing(
     refused: Callable[..., list[errors.InputProblem]], rows: Any
 ) -> None:

@@ -53,11 +53,11 @@ def test_no_place_of_this_machine_is_told(comparison: Any, tmp_path: Path) -> No
 
 
 def test_the_figure_shows_size_and_time(comparison: Any) -> None:
-    """Two plots, a bar and two marks for each available format."""
+    """Two plots, a labelled size and two times for each available format."""
     figure = comparison.plot()
     left, right = figure.axes
     there = sum(row.unavailable is None for row in comparison.rows)
-    assert len(left.patches) == there
+    assert len(left.texts) == there
     assert [len(line.get_xdata()) for line in right.lines] == [there, there]
 
 

@@ -203,7 +203,13 @@ def test_health_and_model_tell_what_is_served(
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/", 404), ("GET", "/v1/predict", 405), ("POST", "/v1/no", 404), ("PUT", "/x", 404)],
+    [
+        ("GET", "/no", 404),
+        ("POST", "/", 405),
+        ("GET", "/v1/predict", 405),
+        ("POST", "/v1/no", 404),
+        ("PUT", "/x", 404),
+    ],
 )
 def test_what_is_not_there_is_told_in_json(
     ask: Any, colours_app: Any, method: str, path: str, status: int
@@ -213,6 +219,22 @@ def test_what_is_not_there_is_told_in_json(
     assert answer.status == status
     assert answer.body["problems"] == []
     assert f"{method} {path}" in answer.body["error"]
+    assert answer.body["error"].endswith("GET / lists what there is")
+
+
+def test_the_index_lists_every_route(ask: Any, colours_app: Any) -> None:
+    """GET / names the model and all there is, without a page that needs the internet."""
+    answer = ask(colours_app, "GET", "/")
+    assert answer.status == 200
+    assert answer.body["model"] == {"name": "colours", "version": "0.1.0"}
+    listed = {tuple(route.split(" ")): text for route, text in answer.body["routes"].items()}
+    there = {(method, r.path) for r in colours_app.routes for method in r.methods - {"HEAD"}}
+    assert set(listed) == there
+    assert all(listed.values())
+    described = ask(colours_app, "GET", "/openapi.json").body["paths"]
+    for path, methods in described.items():
+        for method, told in methods.items():
+            assert told["summary"] == listed[method.upper(), path]
 
 
 class _Graph:
@@ -276,7 +298,7 @@ def test_no_two_routes_overlap_and_v2_is_left_free(colours_app: Any) -> None:
     """Each path has one route, matched by no other, and /v2/ belongs to another protocol."""
     routes = {route.path: route for route in colours_app.routes}
     assert len(routes) == len(colours_app.routes)
-    assert {"/health", "/v1/model", "/v1/predict", "/openapi.json", "/docs"} <= set(routes)
+    assert {"/", "/health", "/v1/model", "/v1/predict", "/openapi.json", "/docs"} <= set(routes)
     for path, route in routes.items():
         assert not path.startswith("/v2")
         assert [other for other in routes if route.path_regex.match(other)] == [path]

@@ -224,3 +224,31 @@ def test_any_bytes_are_refused_with_a_reason(colours: Artifact, body: bytes) -> 
     status, answer = predict_bytes(colours, body)
     assert status == 422
     assert json.loads(answer)["problems"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headline"),
+    [
+        (b"colour=red", "the request is not what the wire describes: 1 problem"),
+        (b'{"columns": {}}', "the input does not fit the schema: 3 problems"),
+        (b'{"columns": {}, "rows": 1}', "the input does not fit the schema: 4 problems"),
+    ],
+)
+def test_the_headline_tells_what_kind_of_fault_it_is(
+    colours: Artifact, body: bytes, headline: str
+) -> None:
+    """What is no request at all is not said to be input that does not fit."""
+    status, answer = predict_bytes(colours, body)
+    assert (status, json.loads(answer)["error"]) == (422, headline)
+
+
+def test_instances_of_another_model_are_told_so(colours: Artifact) -> None:
+    """Null is offered only where it may stand, and foreign columns raise the right question."""
+    _, answer = predict_bytes(colours, b'{"instances": [{"X": 1}]}')
+    told = {each["column"]: each["message"] for each in json.loads(answer)["problems"]}
+    assert told["count"] == "count is missing, every instance needs it (row 0)"
+    assert told["extra"].endswith("every instance needs it; send null where unknown (row 0)")
+    assert told["X"] == (
+        "X is not a column of this model; none of its columns is here, which are "
+        "colour, count, extra: is it the right model? (row 0)"
+    )

@@ -84,6 +84,16 @@ def test_a_frame_may_hold_a_name_twice() -> None:
 
 
 def test_what_is_no_table_is_refused() -> None:
-    """A list of rows has no column names."""
+    """A list of lists has no column names."""
     with pytest.raises(errors.InvalidInputError):
         encode([[1.0]])
+
+
+def test_a_list_of_rows_is_sent_as_instances() -> None:
+    """Each row is one object, whatever holds it; what is missing becomes null."""
+    rows = ({"x": np.float32(1.5), "s": "UA"}, {"s": pd.NA, "x": [1, float("nan")]}, {1: 2})
+    assert json.loads(encode(rows)) == {
+        "instances": [{"x": 1.5, "s": "UA"}, {"s": None, "x": [1, None]}, {"1": 2}],
+        "on_unknown": "impute",
+    }
+    assert encode([], on_unknown="error") == b'{"instances": [], "on_unknown": "error"}'

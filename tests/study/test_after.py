@@ -59,7 +59,8 @@ def _measured(folder: Path, auc: float) -> Path:
     return recorder.path.parent
 
 
-def _checked(figures: Path) -> CheckResult:
+def _checked(figures: Path) -> tuple[CheckResult, str]:
+    """What the check found, and what it showed."""
     (step,) = after.checks(everything=False, figures=figures)
     notebook = NotebookResult(
         name="01_deployment_steps",
@@ -70,19 +71,46 @@ def _checked(figures: Path) -> CheckResult:
         cells_total=1,
     )
     run = replace(_run(figures), notebooks=(notebook,))
-    return step[1](run, Console(file=io.StringIO()))
+    console = Console(file=io.StringIO(), width=80)
+    found = step[1](run, console)
+    assert found is not None
+    assert isinstance(console.file, io.StringIO)
+    return found, console.file.getvalue()
 
 
 def test_claims_that_hold_pass(tmp_path: Path) -> None:
-    """Figures in their bounds leave no problem, and the claims are counted."""
-    result = _checked(_measured(tmp_path, auc=0.7))
+    """Figures in their bounds leave no problem; the claims are counted, and one line says so."""
+    result, shown = _checked(_measured(tmp_path, auc=0.7))
     assert result.problems == ()
-    assert result.details["claims"] >= 10
+    assert result.noun == "claim"
+    assert result.total >= 10
+    assert shown == f"evidence: {result.total} claims hold\n"
+
+
+def test_a_run_without_claims_has_no_evidence_check(tmp_path: Path) -> None:
+    """A notebook without a card, or one that failed, leaves nothing to check or to show."""
+    notebook = NotebookResult(
+        name="00_start_here",
+        status="passed",
+        seconds=1.0,
+        cpu_seconds=None,
+        cells_done=1,
+        cells_total=1,
+    )
+    failed = replace(notebook, name="01_deployment_steps", status="failed")
+    run = replace(_run(tmp_path), notebooks=(notebook, failed))
+    console = Console(file=io.StringIO())
+    steps = after.checks(everything=False, figures=tmp_path)
+    assert after.followed_by(run, console, steps).checks == ()
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == ""
 
 
 def test_a_figure_out_of_its_bound_fails_the_run(tmp_path: Path) -> None:
     """A claim that the run does not bear out is a problem that names figure and bound."""
-    (problem,) = _checked(_measured(tmp_path, auc=0.6)).problems
+    result, shown = _checked(_measured(tmp_path, auc=0.6))
+    (problem,) = result.problems
+    assert shown == f"evidence: 1 of {result.total} claims does not hold\n"
     assert "01.champion_auc: is 0.6, must be >= 0.67" in problem
 
 

@@ -10,43 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from mlref import resources
 from mlref.study import doctor
-
-REQUIREMENTS = [
-    "numpy<3,>=2.1",
-    'pandas<4,>=2.3; extra == "train"',
-    'onnx<2,>=1.18; extra == "train"',
-    'fastapi<1,>=0.118; extra == "serve"',
-    'pywin32>=300; sys_platform == "win32" and extra == "serve"',
-    'mlref[serve,train]; extra == "all"',
-]
-
-
-def _extras(installed: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    return {one.name: one.missing for one in doctor.extras(REQUIREMENTS, installed.get)}
-
-
-def test_an_extra_is_complete_when_all_is_there() -> None:
-    """Nothing is missing where every requirement that applies here is met; "all" is no part."""
-    have = {"pandas": "2.3.1", "onnx": "1.19.0", "fastapi": "0.120.0"}
-    assert _extras(have) == {"train": (), "serve": ()}
-
-
-def test_what_is_missing_is_named() -> None:
-    """Each extra names the distributions that it lacks."""
-    assert _extras({"onnx": "1.19.0"}) == {"train": ("pandas",), "serve": ("fastapi",)}
-
-
-def test_a_version_out_of_range_is_missing() -> None:
-    """An old version is named with the range that is needed."""
-    have = {"pandas": "1.5.0", "onnx": "1.19.0", "fastapi": "0.120.0"}
-    assert _extras(have)["train"] == ("pandas 1.5.0 (needs <4,>=2.3)",)
-
-
-def test_every_extra_of_mlref_says_what_it_unlocks() -> None:
-    """No extra is without its explanation, and none is explained that does not exist."""
-    names = {one.name for one in doctor.extras(doctor._requirements())}
-    assert names == set(doctor.UNLOCKS)
+from mlref.study.extras import Extra
 
 
 def test_a_missing_program_comes_with_a_command() -> None:
@@ -80,22 +46,62 @@ def test_a_broken_core_is_unhealthy() -> None:
     assert doctor._core_problems(["absent-distribution>=1; extra == 'train'"]) == ()
 
 
-def test_the_report_is_readable_in_80_columns() -> None:
-    """Every part is in it, how to get what is missing, and no line is too long."""
-    missing = doctor.Extra(name="train", missing=("pandas",), unlocks="data", command="pip it")
+def _shown(*extras: Extra, tensorflow: str | None = None) -> str:
+    """A report with these extras and no programs, in 80 columns."""
     report = replace(
         doctor.examine(),
-        extras=(missing,),
+        extras=extras,
         programs=tuple(doctor.programs(lambda _name: None)),
         place="/here",
+        tensorflow_environment=tensorflow,
     )
     console = Console(file=io.StringIO(), width=80)
     doctor.render(console, report)
     assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
-    assert "pip it  # brings pandas" in text
+    return console.file.getvalue()
+
+
+def _extra(name: str, *missing: str) -> Extra:
+    return Extra(name=name, missing=missing, unlocks="much", command="")
+
+
+def test_the_report_is_readable_in_80_columns() -> None:
+    """Every part is in it, and no line is too long."""
+    text = _shown(_extra("train", "pandas"))
     assert "6 scaling" in text
     assert max(len(line) for line in text.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("root", "pip", "tensorflow"),
+    [
+        (Path("/checkout"), 'pip install -e ".[serve,train]"', "make tensorflow"),
+        (None, 'pip install "mlref[serve,train]"', 'pip install "mlref[tensorflow]"'),
+    ],
+)
+def test_one_command_brings_all_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, root: Path | None, pip: str, tensorflow: str
+) -> None:
+    """It stands at the end, once; TensorFlow, which no environment shares, has its own."""
+    monkeypatch.setattr(resources, "checkout", lambda: root)
+    missing = [_extra("train", "pandas"), _extra("serve", "fastapi"), _extra("tensorflow", "tf")]
+    assert _shown(*missing, _extra("torch")).splitlines()[-2:] == [
+        f"get every extra that is missing: {pip}",
+        f"get TensorFlow: {tensorflow}",
+    ]
+
+
+def test_a_separate_tensorflow_is_enough() -> None:
+    """Where it has its environment, nothing is to be installed."""
+    text = _shown(_extra("tensorflow", "tensorflow"), tensorflow="/here/build/envs/tensorflow")
+    assert text.splitlines()[-1] == "separate TensorFlow environment: /here/build/envs/tensorflow"
+    assert "get TensorFlow" not in text
+
+
+def test_a_version_out_of_range_is_shown() -> None:
+    """What is there, but does not fit, is named with what is needed."""
+    text = _shown(_extra("train", "onnx", "pandas 1.5.0 (needs <4,>=2.3)"))
+    assert "of another version: pandas 1.5.0 (needs <4,>=2.3)\n" in text
 
 
 def test_this_environment_is_healthy() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from mlref.study import progress
-from mlref.study.results import NotebookResult
+from mlref.study.results import NotebookResult, Status
+from mlref.study.runner import Watcher
 
 DONE = NotebookResult(
     name="01_deployment_steps",
@@ -61,6 +64,55 @@ def test_a_terminal_shows_the_current_cell(monkeypatch: pytest.MonkeyPatch) -> N
     assert any("01_deployment_steps" in line and "12/24" in line for line in lines)
     assert any("[Pack]" in line for line in lines)
     assert max(map(len, lines)) <= 80
+
+
+def _bars(monkeypatch: pytest.MonkeyPatch, play: Callable[[Watcher], None]) -> str:
+    """The plain text that a terminal of 100 columns shows."""
+    monkeypatch.setenv("TERM", "xterm")
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, no_color=True)
+    with progress.shown(console, total=2) as watcher:
+        play(watcher)
+    assert isinstance(console.file, io.StringIO)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
+
+
+def test_a_terminal_tells_that_the_page_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the last cell, the label is no longer that cell's."""
+
+    def play(watcher: Watcher) -> None:
+        watcher.started("01_deployment_steps")
+        watcher.cell("01_deployment_steps", index=24, total=24, label="the last")
+        watcher.page("01_deployment_steps")
+
+    text = _bars(monkeypatch, play)
+    assert "writing the page" in text
+    assert text.rindex("writing the page") > text.rindex("the last")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "label"),
+    [(["stopped"], "1 stopped"), (["failed"], "1 failed"),
+     (["timeout", "stopped"], "1 failed, 1 stopped")],
+)  # fmt: skip
+def test_stopped_is_not_failed(
+    monkeypatch: pytest.MonkeyPatch, statuses: list[Status], label: str
+) -> None:
+    """After Ctrl-C, the bar of all counts what was stopped apart from what failed."""
+
+    def play(watcher: Watcher) -> None:
+        for status in statuses:
+            watcher.finished(replace(DONE, status=status))
+
+    rows = [line for line in _bars(monkeypatch, play).splitlines() if "all notebooks" in line]
+    assert rows[-1].rstrip().endswith(f" {label}")
+
+
+def test_an_end_before_the_first_cell_is_told_in_words() -> None:
+    """Where no cell began, nobody knows how many there are: not 0/0."""
+    late = replace(DONE, status="timeout", cells_done=0, cells_total=0, cpu_seconds=None)
+    assert progress.outcome(late).plain == (
+        "✗ timeout 01_deployment_steps  before its first cell  1 min 15 s"
+    )
 
 
 def test_no_color_means_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:

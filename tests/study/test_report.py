@@ -44,8 +44,14 @@ def run(tmp_path: Path) -> RunResult:
             replace(PASSED, name="04_next", status="stopped"),
         ),
         checks=(
-            CheckResult(name="evidence", seconds=0.1),
-            CheckResult(name="targets", seconds=2.0, problems=("local: refused",)),
+            CheckResult(name="evidence", seconds=0.1, noun="claim", total=14),
+            CheckResult(
+                name="targets",
+                seconds=2.0,
+                problems=("local: refused",),
+                noun="target",
+                total=3,
+            ),
         ),
     )
 
@@ -128,9 +134,26 @@ def test_failures_are_shown_with_source_and_error(run: RunResult) -> None:
 def test_the_summary_counts(run: RunResult) -> None:
     """The last lines tell how many passed, how long it took and where to look."""
     text = _shown(run)
-    assert "1 of 5 notebooks passed, 1 of 2 checks in 1 min 15 s" in text
+    assert "1 of 5 notebooks passed, 14 of 14 claims, 2 of 3 targets in 1 min 15 s" in text
     assert "stopped by Ctrl-C" in text
     assert str(run.out) in text
+
+
+def test_a_check_that_broke_off_is_named(run: RunResult) -> None:
+    """A check that could count nothing is told by its name."""
+    broken = CheckResult(name="evidence", seconds=0.1, problems=("OSError: no disk",))
+    text = _shown(replace(run, checks=(broken,)))
+    assert "1 of 5 notebooks passed, evidence failed in 1 min 15 s" in text
+
+
+def test_the_last_line_tells_how_to_serve(run: RunResult) -> None:
+    """Where the run left an artefact, the command that serves it can be copied."""
+    good = replace(run, out=run.out.parent / "my out", notebooks=(PASSED,), checks=())
+    assert "an artefact to serve" not in _shown(good)
+    folder = good.out / "runs" / "01" / "champion"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").touch()
+    assert _shown(good).splitlines()[-1] == f"an artefact to serve: mlref serve '{folder}'"
 
 
 def test_a_good_run_shows_no_failure(run: RunResult) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlref.errors import NotebookError
+from mlref.errors import FileWriteError, NotebookError
 from mlref.runtime.process import Limits, ManagedProcess, start
 from mlref.study import runner
 from mlref.study.results import NotebookResult
@@ -42,6 +42,10 @@ class Seen:
         """Remember it, then do what the test wants."""
         self.events.append((name, f"{index}/{total} {label}"))
         self.at_cell()
+
+    def page(self, name: str) -> None:
+        """Remember it."""
+        self.events.append((name, "page"))
 
     def finished(self, result: NotebookResult) -> None:
         """Remember it."""
@@ -159,13 +163,14 @@ def test_the_notebooks_are_not_touched(batch: Batch) -> None:
 
 
 def test_the_watcher_is_told_every_step(batch: Batch) -> None:
-    """Start, each code cell under its heading, end."""
+    """Start, each code cell under its heading, the page, end."""
     assert [event for name, event in batch.seen.events if name == "00_good"] == [
         "started",
         "1/4 Good",
         "2/4 Good",
         "3/4 An error on purpose",
         "4/4 An error on purpose",
+        "page",
         "passed",
     ]
 
@@ -250,6 +255,18 @@ def test_an_unknown_parameter_stops_everything(
     with pytest.raises(NotebookError, match="no parameter 'sed'; it has: seed, quick, out"):
         runner.run([path], out=tmp_path / "out", parameters={"sed": 1})
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_stops_everything(
+    tmp_path: Path, notebook: WriteNotebook, parameters_cell: tuple[str, str]
+) -> None:
+    """Nothing runs where nothing can be written."""
+    path = notebook(tmp_path / "00_good.ipynb", parameters_cell)
+    (tmp_path / "file").touch()
+    seen = Seen()
+    with pytest.raises(FileWriteError, match="the folder cannot be made"):
+        runner.run([path], out=tmp_path / "file", watcher=seen)
+    assert seen.events == []
 
 
 @pytest.mark.parametrize(("jobs", "timeout_s"), [(0, 1.0), (1, 0.0)])

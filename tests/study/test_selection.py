@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from papermill.cli import _resolve_type
 from mlref.errors import NotebookError, ResourceNotFoundError
 from mlref.study.selection import check_parameters, choose, parameters_of, parse_parameters
 
+NUMBERS = 'cloud = "local"\nseed = 0\nmax_spend_usd = 0.0\nout = "build/runs"'
 AVAILABLE = [Path("nb/00_start_here.ipynb"), Path("nb/01_deployment_steps.ipynb")]
 
 
@@ -90,6 +92,42 @@ def test_a_switch_needs_a_truth_value(tmp_path: Path, notebook: Callable[..., Pa
     check_parameters({"quick": False}, [path])
     with pytest.raises(NotebookError, match="quick must be True or False, got 'no'"):
         check_parameters({"quick": "no"}, [path])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("seed", "abc", "seed must be an integer, got 'abc'"),
+        ("seed", "-5x", "seed must be an integer, got '-5x'"),
+        ("seed", "1e3", "seed must be an integer, got 1000.0"),
+        ("seed", "true", "seed must be an integer, got True"),
+        ("max_spend_usd", "much", "max_spend_usd must be a number, got 'much'"),
+        ("max_spend_usd", "nan", "max_spend_usd must be a number, got nan"),
+        ("max_spend_usd", "none", "max_spend_usd must be a number, got None"),
+        ("cloud", "azure", "cloud must be local or aws, got 'azure'"),
+        ("cloud", "1", "cloud must be local or aws, got 1"),
+    ],
+)
+def test_a_value_must_be_of_its_parameters_kind(
+    tmp_path: Path, notebook: Callable[..., Path], name: str, text: str, message: str
+) -> None:
+    """Where a number belongs, nothing else will do; a cloud is one of those that there are."""
+    path = notebook(tmp_path / "00_a.ipynb", (NUMBERS, "parameters"))
+    with pytest.raises(NotebookError, match=f"^{re.escape(message)}$"):
+        check_parameters(parse_parameters([(name, text)]), [path])
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [("seed", "-5"), ("max_spend_usd", "2"), ("max_spend_usd", ".5"), ("cloud", "aws"),
+     ("out", "anywhere")],
+)  # fmt: skip
+def test_a_fitting_value_is_accepted(
+    tmp_path: Path, notebook: Callable[..., Path], pair: tuple[str, str]
+) -> None:
+    """An integer is a number, too, and text is not looked into."""
+    path = notebook(tmp_path / "00_a.ipynb", (NUMBERS, "parameters"))
+    check_parameters(parse_parameters([pair]), [path])
 
 
 def test_a_notebook_without_parameters_says_so(

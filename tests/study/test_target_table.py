@@ -124,6 +124,7 @@ def test_the_check_shows_and_saves_the_table(digits: Any, tmp_path: Path) -> Non
         tmp_path, console, targets=targets, artifact=digits.artifact, timing=QUICK
     )
     assert found.problems == ("x: OSError: no space left",)
+    assert (found.noun, found.total) == ("target", 2)  # the container is not here
     assert [row["target"] for row in found.details["rows"]] == ["in_process", "container", "x"]
     saved = (tmp_path / "targets.md").read_text()
     assert "| container | - | - | - | not here: no \\| Docker |" in saved

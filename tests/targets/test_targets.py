@@ -39,7 +39,8 @@ def test_the_reference_answers_as_the_artefact_does(colours: Artifact) -> None:
         ({"x": [1], "y": []}, False),
         ({"x": 5}, False),
         ({"x": np.array(5)}, False),
-        ([], False),
+        ([], True),
+        ([{"x": 1}], False),
         (None, False),
     ],
     ids=str,
@@ -47,3 +48,13 @@ def test_the_reference_answers_as_the_artefact_does(colours: Artifact) -> None:
 def test_rows_are_empty_only_if_every_column_is(rows: object, *, empty: bool) -> None:
     """What is wrong in another way is left to those who name every problem."""
     assert has_no_rows(rows) is empty
+
+
+@pytest.mark.parametrize("target", targets.all_targets(), ids=lambda target: target.name)
+def test_an_endpoint_tells_what_it_is(colours: Artifact, target: targets.Target) -> None:
+    """The representation names the model, where it answers, and whether it is closed."""
+    with target.deploy(colours) as endpoint:
+        kind, url = type(endpoint).__name__, endpoint.describe().url
+        where = "" if url is None else f" at {url}"
+        assert repr(endpoint) == f"<{kind} colours 0.1.0{where}>"
+    assert repr(endpoint) == f"<{kind} colours 0.1.0, closed>"

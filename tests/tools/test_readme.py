@@ -64,3 +64,14 @@ def test_own_model_in_ten_lines(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r"\d+\.\d+", done.stdout)) == 3
+
+
+def test_own_model_with_text_and_gaps(tmp_path: Path) -> None:
+    """The script of docs/own-model.md runs as it stands and gives two rows of two classes."""
+    text = (ROOT / "docs/own-model.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"\d\.\d+", done.stdout)) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -105,15 +106,19 @@ def diabetes(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 @pytest.fixture(scope="session")
 def champion(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    """The flights model. Its golden predictions are the original's: they are asked many times."""
-    from mlref.models import pack_champion
+    """The flights model, and real flights with what the original predicts for them."""
+    from mlref import flights, models
 
-    artifact = pack_champion(tmp_path_factory.mktemp("champion") / "artifact")
-    order = np.random.default_rng(2).integers(0, len(artifact.golden.instances), MANY)
-    rows = {
-        name: [values[row] for row in order] for name, values in artifact.golden.columns.items()
-    }
-    return Case(artifact, rows, artifact.golden.predictions[order])
+    model = models.train_champion(flights.load(flights.TRAINING_MONTHS))
+    serving = flights.load(flights.SERVING_MONTHS)
+    artifact = models.pack_model(
+        tmp_path_factory.mktemp("champion") / "artifact",
+        model,
+        version="1.0.0",
+        evaluation=models.evaluate(model, serving.iloc[::20]),
+    )
+    rows = serving.sample(MANY, random_state=2)[list(model.inputs.names)]
+    return Case(artifact, {name: rows[name].to_numpy() for name in rows}, model.predict(rows))
 
 
 @pytest.fixture(scope="session")
@@ -223,3 +228,21 @@ def damaged(colours: Artifact, tmp_path: Path) -> Path:
     data[-1] ^= 1
     (folder / "model.onnx").write_bytes(data)
     return folder
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str, bool, str], None]:
+    """A function that skips the test when a part is absent, or fails it when CI requires the part.
+
+    `require("tensorflow", found, "run `make tensorflow`")`: MLREF_REQUIRE lists, separated by
+    commas, the parts that must be there.
+    """
+
+    def check(part: str, available: bool, how: str) -> None:  # noqa: FBT001 - reads well at the call
+        if available:
+            return
+        if part in os.environ.get("MLREF_REQUIRE", "").split(","):
+            pytest.fail(f"MLREF_REQUIRE asks for {part}, which is not here: {how}")
+        pytest.skip(f"{part} is not here: {how}")
+
+    return check

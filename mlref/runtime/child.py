@@ -164,9 +164,11 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=socket.SOMAXCONN)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
+            looked_up = isinstance(error, socket.gaierror)
+            reason = error.strerror if looked_up else os.strerror(error.errno or 0)
             raise AddressError(
                 error.errno,
-                f"cannot listen on port {port} of {host} ({error.strerror}); choose an address of "
+                f"cannot listen on port {port} of {host} ({reason}); choose an address of "
                 f"this machine, such as 127.0.0.1, and a port from 1024 on",
             ) from error
         raise PortInUseError(

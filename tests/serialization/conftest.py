@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,21 +41,3 @@ def comparison(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Co
     """All formats, measured once."""
     folder = tmp_path_factory.mktemp("formats")
     return compare(trained.champion, trained.challenger, trained.rows, folder, repeats=2)
-
-
-@pytest.fixture(scope="session")
-def require() -> Callable[[str, bool, str], None]:
-    """A function that skips the test when a part is absent, or fails it when CI requires the part.
-
-    `require("tensorflow", found, "run `make tensorflow`")`: MLREF_REQUIRE lists, separated by
-    commas, the parts that must be there.
-    """
-
-    def check(part: str, available: bool, how: str) -> None:  # noqa: FBT001 - reads well at the call
-        if available:
-            return
-        if part in os.environ.get("MLREF_REQUIRE", "").split(","):
-            pytest.fail(f"MLREF_REQUIRE asks for {part}, which is not here: {how}")
-        pytest.skip(f"{part} is not here: {how}")
-
-    return check

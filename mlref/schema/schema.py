@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from mlref import errors
-from mlref.schema.checking import ColumnCheck
+from mlref.schema.checking import ColumnCheck, show
 from mlref.schema.column import Column
 from mlref.schema.rows import are_instances, columns_of, listed, strangers
 
@@ -66,13 +66,15 @@ class Schema:
     columns: tuple[Column, ...]
 
     def __init__(self, columns: Iterable[Column]) -> None:
-        given = tuple(columns) if isinstance(columns, Iterable) else None
-        wrong = [each for each in given or () if not isinstance(each, Column)]
-        if given is None or wrong:
-            got = f"one with {wrong[0]!r:.80}" if wrong else type(columns).__name__
-            raise TypeError(
-                f"columns must be a list of Column, got {got}; write Schema([Column(...)])"
-            )
+        advice = "write Schema([Column(...), ...])"
+        if not isinstance(columns, Iterable):
+            got = type(columns).__name__
+            raise TypeError(f"columns must be a list of Column, got {got}; {advice}")
+        given = tuple(columns)
+        for column in given:
+            if not isinstance(column, Column):
+                got = show(column)
+                raise TypeError(f"columns must be a list of Column, got {got} in it; {advice}")
         object.__setattr__(self, "columns", given)
         if not self.columns or len(set(self.names)) != len(self.columns):
             msg = f"a schema needs at least one column and each name once, got {list(self.names)}"

@@ -26,9 +26,9 @@ def test_any_iterable_of_columns_will_do(kind: Any) -> None:
     [
         (Column("a"), "got Column"),
         (None, "got NoneType"),
-        (["a", Column("b")], "got one with 'a'"),
-        ({"a": "float32"}, "got one with 'a'"),
-        ("ab", "got one with 'a'"),
+        (["a", Column("b")], "got 'a' in it"),
+        ({"a": "float32"}, "got 'a' in it"),
+        ("ab", "got 'a' in it"),
     ],
     ids=str,
 )
@@ -36,4 +36,4 @@ def test_what_is_no_list_of_columns(given: Any, got: str) -> None:
     """One bare column, names or nothing: the error says what to write."""
     with pytest.raises(TypeError, match=f"must be a list of Column, {got}") as caught:
         Schema(given)
-    assert str(caught.value).endswith("write Schema([Column(...)])")
+    assert str(caught.value).endswith("write Schema([Column(...), ...])")

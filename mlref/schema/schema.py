@@ -66,15 +66,7 @@ class Schema:
     columns: tuple[Column, ...]
 
     def __init__(self, columns: Iterable[Column]) -> None:
-        advice = "write Schema([Column(...), ...])"
-        if not isinstance(columns, Iterable):
-            got = type(columns).__name__
-            raise TypeError(f"columns must be a list of Column, got {got}; {advice}")
-        given = tuple(columns)
-        for column in given:
-            if not isinstance(column, Column):
-                got = show(column)
-                raise TypeError(f"columns must be a list of Column, got {got} in it; {advice}")
+        given = _checked(columns)
         object.__setattr__(self, "columns", given)
         if not self.columns or len(set(self.names)) != len(self.columns):
             msg = f"a schema needs at least one column and each name once, got {list(self.names)}"
@@ -248,3 +240,17 @@ def _length_problems(lengths: Mapping[str, int]) -> Iterator[errors.InputProblem
         counted = ", ".join(f"{name} {length}" for name, length in lengths.items())
         text = f"every column needs the same number of rows, got {counted}"
         yield errors.WrongLengthError(text)
+
+
+def _checked(columns: Any) -> tuple[Column, ...]:
+    """What was given as a schema's columns, if it is that."""
+    advice = "write Schema([Column(...), ...])"
+    if not isinstance(columns, Iterable):
+        got = type(columns).__name__
+        raise TypeError(f"columns must be a list of Column, got {got}; {advice}")
+    given = tuple(columns)
+    for column in given:
+        if not isinstance(column, Column):
+            got = show(column)
+            raise TypeError(f"columns must be a list of Column, got {got} in it; {advice}")
+    return given

@@ -36,6 +36,7 @@ def decode(body: bytes, schema: Schema) -> Decoded:
     Raises:
         InvalidInputError: with every problem found.
 
+    >>> from mlref.schema import Column
     >>> decode(b'{"columns": {"temp": [71.5, 60]}}', Schema((Column("temp"),))).arrays["temp"]
     array([71.5, 60. ], dtype=float32)
     """

@@ -12,7 +12,7 @@ NB ?=
 # Options for JupyterLab, for example LAB_ARGS=--no-browser on a remote machine.
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # Parts that must not be skipped, for example MLREF_REQUIRE=tensorflow; CI requires all.
-REQUIRED := $(filter tensorflow,$(subst $(comma), ,$(MLREF_REQUIRE)))
+REQUIRED := $(filter tensorflow azure,$(subst $(comma), ,$(MLREF_REQUIRE)))
 BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
@@ -66,6 +66,18 @@ build/envs/tensorflow/.ready: constraints-tensorflow.txt
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check -c constraints-tensorflow.txt $(TENSORFLOW) numpy
 	@touch $@
 
+.PHONY: azure
+azure: build/envs/azure/.ready  ## Azure's inference server in an environment of its own, for the tests
+
+# Beside it only what mlref needs at its core: the same as a deployment has. mlref itself is read from
+# the checkout.
+build/envs/azure/.ready: constraints-azure.txt
+	@echo "setting up $(@D): downloads about 0.1 GB, takes 0.3 GB of disk and about a minute"
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check -c constraints-azure.txt azureml-inference-server-http numpy onnxruntime packaging rich typer
+	@touch $@
+
 .PHONY: notebooks
 notebooks: $(READY)  ## execute the notebooks whose source changed (FORCE=1 for all)
 	@$(BIN)/python tools/nb.py execute $(NB)
@@ -77,6 +89,22 @@ lab: $(READY)  ## JupyterLab on notebook 00
 .PHONY: bench
 bench: $(READY)  ## every benchmark, each printing one table
 	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+# The peers of benchmarks/serving.py that cannot share .venv. One that fails does not stop the others.
+PEERS := robyn litserve mlserver bentoml ray
+
+.PHONY: bench-peers
+bench-peers:  ## environments of the servers that ours is compared with: downloads 0.5 GB, takes 1.7 GB of disk
+	@failed=; \
+	for peer in $(PEERS); do $(MAKE) --no-print-directory build/envs/$$peer/.ready || failed="$$failed $$peer"; done; \
+	test -z "$$failed" || { echo "could not set up:$$failed; the benchmark leaves them out"; exit 1; }
+
+$(PEERS:%=build/envs/%/.ready): build/envs/%/.ready: benchmarks/peers/%.txt
+	@echo "setting up $(@D)"
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: constraints
 constraints: $(READY)  ## write the versions that are installed now into constraints.txt

@@ -166,22 +166,67 @@ def doctor(
 
 
 @app.command(epilog="Example: mlref serve build/runs/01/champion --port 8000")
-def serve(
-    artifact: Annotated[Path, typer.Argument(help="The folder of a packed model.")],
+def serve(  # noqa: PLR0917 - typer passes them by name
+    artifact: Annotated[
+        list[Path] | None, typer.Argument(help="The folder of a packed model; one or more.")
+    ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")
     ] = 8000,
+    repository: Annotated[
+        Path | None, typer.Option(help="A folder of artefacts; SIGHUP reads it again.")
+    ] = None,
+    admin: Annotated[  # noqa: FBT002 - typer's flag
+        bool, typer.Option("--admin", help="Let callers load and unload models.")
+    ] = False,
+    cache: Annotated[
+        str | None, typer.Option(help="Keep predictions: memory, or redis://HOST:PORT.")
+    ] = None,
+    handlers: Annotated[
+        Path | None, typer.Option(help="A script that answers SageMaker's /invocations.")
+    ] = None,
+    access_log: Annotated[  # noqa: FBT002 - typer's flag
+        bool, typer.Option("--access-log", help="Print a line of JSON for each request.")
+    ] = False,
+    tuned: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a limit; a wrong name lists them."),
+    ] = None,
 ) -> None:
-    """Serve a model over HTTP until Ctrl-C."""
-    from mlref.serving import serve as serve_artifact
+    """Serve models over HTTP until Ctrl-C; requests that have begun are then answered."""
+    from mlref.serving import serve as serve_artifacts
+    from mlref.serving.access import print_access_log
+    from mlref.serving.settings import parse_settings
     from mlref.study import artifacts
 
-    def announce(url: str) -> None:
-        typer.echo(f"serving {artifact} on {url}")
+    folders = artifact or []
+    if not folders and repository is None:
+        raise typer.BadParameter("name an artefact's folder, or a --repository of them")
 
-    artifacts.refuse_others(artifact)
-    serve_artifact(artifact, host=host, port=port, announce=announce)
+    def announce(url: str) -> None:
+        where = [*folders, *([repository] if repository else [])]
+        typer.echo(f"serving {', '.join(map(str, where))} on {url}")
+
+    for folder in folders:
+        artifacts.refuse_others(folder)
+    try:
+        settings = parse_settings(tuned or [], **({"access_log": True} if access_log else {}))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from error
+    if settings.access_log:
+        print_access_log()
+    serve_artifacts(
+        folders,
+        host=host,
+        port=port,
+        settings=settings,
+        cache=cache,
+        handlers=handlers,
+        repository=repository,
+        admin=admin,
+        announce=announce,
+    )
 
 
 def main() -> None:

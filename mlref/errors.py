@@ -35,6 +35,8 @@ Catch `MlrefError` for all of them. Each also derives from the builtin that a ca
     ├── EndpointError (RuntimeError)         a deployed model could not answer
     │   ├── EndpointUnreachableError (ConnectionError)   nobody listens, or the line broke
     │   └── EndpointClosedError              used after close()
+    ├── RequestRefusedError                  a request that a server refuses: 404, 413, 503 ...
+    ├── UnknownModelError (LookupError)      a model or version that a server does not have
     └── NotebookError (RuntimeError)         a notebook that cannot be built, run or checked
 """
 
@@ -74,8 +76,10 @@ __all__ = [
     "ProcessError",
     "ProcessExitedError",
     "ProcessNotReadyError",
+    "RequestRefusedError",
     "ResourceNotFoundError",
     "UnknownCategoryError",
+    "UnknownModelError",
     "WrongLengthError",
     "WrongTypeError",
 ]
@@ -287,6 +291,31 @@ class EndpointUnreachableError(EndpointError, ConnectionError):
 
 class EndpointClosedError(EndpointError):
     """The endpoint was used after `close()`."""
+
+
+class RequestRefusedError(MlrefError):
+    """A request that a server does not answer: 404, 406, 413, 415, 503 ...
+
+    Attributes:
+        status: the HTTP status.
+        headers: more headers of the reply, names in lower case.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 400, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = tuple(headers)
+
+    def __reduce__(self) -> Any:
+        """As keyword arguments are not part of `args`."""
+        build = functools.partial(type(self), status=self.status, headers=self.headers)
+        return (build, (str(self),))
+
+
+class UnknownModelError(MlrefError, LookupError):
+    """A model, or a version of it, that a server does not have."""
 
 
 class NotebookError(MlrefError, RuntimeError):

@@ -76,6 +76,9 @@ class Graph:
         shape = (n_rows, *self.output_shape)
         if result.shape not in {shape, (*shape, 1)}:
             raise _mismatch(f"gives an array of shape {result.shape} for {n_rows} rows")
+        if result.dtype != np.float64:  # nothing to narrow
+            predictions: np.ndarray = result.reshape(shape)
+            return predictions
         with np.errstate(over="ignore"):
             return np.asarray(result, predictions_dtype(self.output_dtype)).reshape(shape)
 

@@ -15,7 +15,7 @@ from mlref.schema.checking import ColumnCheck, show
 from mlref.schema.column import Column
 from mlref.schema.rows import are_instances, columns_of, listed, strangers
 
-__all__ = ["Decoded", "OnUnknown", "Rows", "Schema", "check_policy"]
+__all__ = ["Decoded", "OnUnknown", "Rows", "Schema", "check_policy", "unknown_warnings"]
 
 OnUnknown: TypeAlias = Literal["impute", "error"]
 Rows: TypeAlias = Any
@@ -41,10 +41,19 @@ class Decoded:
     @property
     def warnings(self) -> list[str]:
         """One sentence for each column that held unknown categories."""
-        return [
-            f"{column}: {count} unknown categor{'y' if count == 1 else 'ies'} imputed"
-            for column, count in self.unknown.items()
-        ]
+        return unknown_warnings(self.unknown)
+
+
+def unknown_warnings(unknown: Mapping[str, int]) -> list[str]:
+    """One sentence for each column that held unknown categories.
+
+    Args:
+        unknown: for each such column, how many values were unknown.
+    """
+    return [
+        f"{column}: {count} unknown categor{'y' if count == 1 else 'ies'} imputed"
+        for column, count in unknown.items()
+    ]
 
 
 @dataclass(frozen=True, init=False)

@@ -1,9 +1,10 @@
 """The wire in words that other tools read: JSON Schemas and examples made from an artefact.
 
-    POST /v1/predict
+    POST /v1/predict, POST /v2/predict
     {"columns": {"temp": [71.1, null], "carrier": ["UA", "B6"]}}       one list for each column
     {"instances": [{"temp": 71.1, "carrier": "UA"}, ...]}              or one object for each row
     -> 200 {"predictions": [0.21, 0.38], "model": {"name", "version"}, "warnings": []}
+       v2: the model's "digest" as well, and warnings {"kind", "column", "count", "message"}
     -> 422 {"error": "...", "problems": [{"kind", "message", "column", "rows"}, ...]}
 
 "on_unknown" says what becomes of a category that the model does not know: "impute" (the default)
@@ -54,12 +55,19 @@ def describe_model(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def describe_predict(artifact: Artifact) -> dict[str, Any]:
-    """The OpenAPI operation of the prediction route, apart from its name."""
+def describe_predict(artifact: Artifact, *, api: int = 1) -> dict[str, Any]:
+    """The OpenAPI operation of a prediction route, apart from its name.
+
+    Args:
+        artifact: the model that answers.
+        api: version of the API, 1 or 2.
+    """
     instances = [dict(row) for row in artifact.golden.instances[:_EXAMPLE_ROWS]]
     columns = {name: [row[name] for row in instances] for name in artifact.inputs.names}
     answers = artifact.golden.predictions[:_EXAMPLE_ROWS].tolist()
     reply = {"predictions": answers, "model": model_name(artifact.manifest), "warnings": []}
+    if api > 1:
+        reply["model"] = {**model_name(artifact.manifest), "digest": artifact.digest}
     request = {
         "schema": request_schema(artifact.inputs),
         "examples": {
@@ -73,11 +81,23 @@ def describe_predict(artifact: Artifact) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "one prediction for each row, in order",
-                **_content(_reply_schema(artifact.manifest.output), reply),
+                **_content(_reply_schema(artifact.manifest.output, api), reply),
             },
+            "404": {"description": "no such model or version", **refused},
+            "413": {"description": "the body is too large", **refused},
             "415": {"description": "the body is not declared as JSON", **refused},
             "422": {"description": "the rows do not fit; every problem is named", **refused},
+            "503": {"description": "too busy, or no model; Retry-After says when", **refused},
         },
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "description": f"{text}, when the server has several",
+                "schema": {"type": "string"},
+            }
+            for name, text in (("model", "the model that is asked"), ("version", "its version"))
+        ],
     }
 
 
@@ -113,17 +133,24 @@ def _cell_schema(column: Column) -> dict[str, Any]:
     return cell
 
 
-def _reply_schema(output: Output) -> dict[str, Any]:
+def _reply_schema(output: Output, api: int) -> dict[str, Any]:
     kind = "integer" if output.dtype == "int64" else "number"
     prediction: dict[str, Any] = {"type": kind}
     for size in reversed(output.shape):
         prediction = {"type": "array", "minItems": size, "maxItems": size, "items": prediction}
-    text = {"type": "string"}
+    text: dict[str, Any] = {"type": "string"}
+    model: dict[str, Any] = {"name": text, "version": text}
+    warning: dict[str, Any] = text
+    if api > 1:
+        model["digest"] = text
+        count = {"type": "integer", "minimum": 1}
+        const = {"const": "UnknownCategory"}
+        warning = _strict({"kind": const, "column": text, "count": count, "message": text})
     return _strict(
         {
             "predictions": {"type": "array", "items": prediction},
-            "model": _strict({"name": text, "version": text}),
-            "warnings": {"type": "array", "items": text},
+            "model": _strict(model),
+            "warnings": {"type": "array", "items": warning},
         }
     )
 

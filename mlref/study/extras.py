@@ -20,6 +20,8 @@ __all__ = ["Extra", "all_extras", "command", "missing", "require", "requirements
 UNLOCKS = {
     "train": "the flights data, training the models",
     "serve": "the model server and its client",
+    "simd": "large matrices read four times faster",
+    "redis": "a response cache that servers share",
     "torch": "the second model, PyTorch's formats",
     "aws": "AWS, the local one and the real one",
     "sagemaker": "the SageMaker SDK",

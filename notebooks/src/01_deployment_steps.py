@@ -39,12 +39,14 @@ out = "build/runs"
 # three in the morning. No error was raised when it was written, none when it was read.
 # `flights.load` compares every reading with the range that is possible on Earth and makes what
 # lies outside a missing value. After that, all rows have to pass the same check that the server
-# will apply to its requests.
+# will apply to its requests. Below the gate: what the check says to the broken reading, had it come
+# in as a request.
 
 # %%
 import numpy as np
 
 from mlref import artifact, evidence, flights, models, targets
+from mlref.errors import InvalidInputError
 
 figures = evidence.Recorder("01_deployment_steps", out)
 year = flights.load()
@@ -52,13 +54,6 @@ features = list(flights.FEATURES.names)
 flights.validate(year[features])
 figures.record("01.valid_rows", len(year), unit="rows", kind="exact")
 print(f"gate 1: {len(year):,} rows fit the schema")
-
-# %% [markdown]
-# And this is what the check says to the broken reading, had it come in as a request:
-
-# %%
-from mlref.errors import InvalidInputError
-
 broken = year[features].head(3).assign(wind_speed=[8.0, 1048.36, 8.0])
 try:
     flights.validate(broken)
@@ -321,21 +316,19 @@ except ArtifactTamperedError:
 # A *target* is a place where an artefact can run. `targets.Local` starts a server in a process of
 # its own and hands back an *endpoint*. The server ends when the endpoint is closed, and also when
 # this notebook's kernel dies, however it dies.
+#
+# Anything that speaks HTTP can ask. The second half of the cell sends a request as `curl` would, for
+# one flight whose gust and pressure are unknown, to a destination that the model has never seen.
 
 # %%
+import json
+from urllib.request import Request, urlopen
+
 endpoint = targets.Local().deploy(packed["champion"])
 golden = packed["champion"].golden
 matched = golden.matched(endpoint.predict(golden.columns))
 figures.record("01.golden_missed", len(golden.instances) - matched, unit="rows", kind="exact")
 print(f"gate 5: {matched} of {len(golden.instances)} golden rows answered the same over HTTP")
-
-# %% [markdown]
-# Anything that speaks HTTP can ask. This is a request as `curl` would send it, for one flight
-# whose gust and pressure are unknown, to a destination that the model has never seen:
-
-# %%
-import json
-from urllib.request import Request, urlopen
 
 flight = dict(golden.instances[1]) | {"dest": "XXX"}
 body = json.dumps({"instances": [flight]}).encode()
@@ -344,6 +337,64 @@ with urlopen(Request(url, body, {"Content-Type": "application/json"})) as reply:
     answer = json.load(reply)
 print(f"probability {answer['predictions'][0]:.2f}, by {answer['model']}")
 print("warnings:", answer["warnings"])
+
+# %% [markdown]
+# ### Under load
+#
+# One request proves little. So the server is pushed: by one client, by 16, by 64, and then by 500
+# at once, which is more than it allows. Each client sends its next flight as soon as it has the
+# last answer. Two things are worth a look:
+#
+# - **Batching costs nobody time.** Requests that arrive in the same moment go through the model
+#   together; alone, a request does not wait for company. The throughput grows with the clients
+#   until the processor is full, and only then does waiting begin.
+# - **An overloaded server says so.** What is beyond the limit is refused at once with 503 and the
+#   header `Retry-After`. The alternative is a queue in which everybody waits, and in the end gives
+#   up on answers that were computed for nobody.
+
+# %% tags=["nbval-ignore-output"]
+from mlref.serving import load
+from mlref.serving.encoding import encode
+from mlref.tables import Table
+
+sample = serving[features].sample(200, random_state=seed)
+bodies = [encode(sample.iloc[[row]]) for row in range(len(sample))]
+where = endpoint.describe().url
+pushed = {
+    clients: load.press(where, "/v1/predict", bodies, concurrency=clients, seconds=1)
+    for clients in (1, 16, 64, 500)
+}
+growth = pushed[64].requests_per_s / pushed[1].requests_per_s
+figures.record("01.batching_gain", growth, unit="x", kind="ratio")
+figures.record("01.overload_lost", pushed[500].lost, unit="requests", kind="exact")
+columns = ("clients", "predictions per s", "p50 ms", "p99 ms", "refused", "lost")
+rows_of = [
+    (n, round(r.ok / r.seconds), r.p50_ms, r.p99_ms, r.statuses.get(503, 0), r.lost)
+    for n, r in pushed.items()
+]
+Table(columns, tuple(rows_of))
+
+# %% [markdown]
+# And the deployment of every day: the server is told to end (SIGTERM) while 64 clients press. It
+# stops taking connections, answers what it has been sent, asks each client to come back elsewhere,
+# and ends. In the same test, most model servers that we measured lost a request on each of the 64
+# connections (docs/serving-benchmark.md).
+
+# %%
+import os
+import signal
+
+with targets.Local().deploy(packed["champion"]) as doomed:
+    place = doomed.describe()
+    with load.start_load(place.url, "/v1/predict", bodies, concurrency=64, seconds=2) as clients:
+        clients.wait_answered(1000)
+        os.kill(place.pid, signal.SIGTERM)
+        ended = clients.wait()
+figures.record("01.lost_at_sigterm", ended.lost, unit="requests", kind="exact")
+refused = pushed[500].statuses.get(503, 0)
+print("lost when 500 clients pressed:", pushed[500].lost)
+print("all who were refused were told when to come back:", pushed[500].told_to_wait == refused)
+print("lost when the server was told to end:", ended.lost)
 
 # %% [markdown]
 # ## 6. Predict: what the server does not understand, it refuses

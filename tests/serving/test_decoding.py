@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
 import math
 from typing import Any
@@ -14,13 +16,33 @@ from hypothesis import strategies as st
 from mlref import errors
 from mlref.artifact import Artifact
 from mlref.schema import Column, Schema
-from mlref.serving.app import predict_bytes
+from mlref.serving import create_app
 from mlref.serving.decoding import decode
+from mlref.serving.exchange import Reply, Request
 
 GOOD = {"colour": ["red", "blue"], "count": [3, 4], "extra": [0.5, None]}
 ROWS = [{"colour": "red", "count": 3, "extra": 0.5}, {"colour": "blue", "count": 4, "extra": None}]
 NAMES = {"colour", "count", "extra"}
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@functools.cache
+def _app(artifact: Artifact) -> Any:
+    return create_app(artifact)
+
+
+def _answer(artifact: Artifact, body: bytes) -> tuple[int, bytes]:
+    """Status and body of the answer to a prediction request."""
+    engine = _app(artifact).engine
+    route = engine.routes.find(b"/v1/predict")
+
+    async def ask() -> Reply:
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        engine.handle(Request("POST", "/v1/predict", (), body), route, reply.set_result)
+        return await reply
+
+    told = asyncio.run(ask())
+    return told.status, told.body
 
 
 def _found(body: Any, schema: Schema) -> list[tuple[str, str | None, list[int]]]:
@@ -105,7 +127,7 @@ MANY = {f"strange{number}": 1 for number in range(5000)}
 )
 def test_a_refusal_is_shorter_than_what_it_refuses(colours: Artifact, body: str) -> None:
     """Names without end are counted: a short request cannot ask for a long answer."""
-    status, answer = predict_bytes(colours, body.encode())
+    status, answer = _answer(colours, body.encode())
     assert status == 422
     assert len(answer) < len(body) / 5
     messages = [problem["message"] for problem in json.loads(answer)["problems"]]
@@ -209,7 +231,7 @@ def _turned(rows: Any) -> Any:
 @given(body=_json | _nearly | _nearly_rows)
 def test_any_json_is_answered_exactly_when_it_is_valid(colours: Artifact, body: Any) -> None:
     """200 for what the wire describes, 422 for all else; never an error of the server's own."""
-    status, answer = predict_bytes(colours, json.dumps(body).encode())
+    status, answer = _answer(colours, json.dumps(body).encode())
     assert status == (200 if _acceptable(body) else 422), answer
     told = json.loads(answer)
     assert told["predictions"] if status == 200 else told["problems"]
@@ -221,7 +243,7 @@ def test_any_json_is_answered_exactly_when_it_is_valid(colours: Artifact, body: 
 )
 def test_any_bytes_are_refused_with_a_reason(colours: Artifact, body: bytes) -> None:
     """Bytes at random are malformed, never an error of the server's own."""
-    status, answer = predict_bytes(colours, body)
+    status, answer = _answer(colours, body)
     assert status == 422
     assert json.loads(answer)["problems"]
 
@@ -238,13 +260,13 @@ def test_the_headline_tells_what_kind_of_fault_it_is(
     colours: Artifact, body: bytes, headline: str
 ) -> None:
     """What is no request at all is not said to be input that does not fit."""
-    status, answer = predict_bytes(colours, body)
+    status, answer = _answer(colours, body)
     assert (status, json.loads(answer)["error"]) == (422, headline)
 
 
 def test_instances_of_another_model_are_told_so(colours: Artifact) -> None:
     """Null is offered only where it may stand, and foreign columns raise the right question."""
-    _, answer = predict_bytes(colours, b'{"instances": [{"X": 1}]}')
+    _, answer = _answer(colours, b'{"instances": [{"X": 1}]}')
     told = {each["column"]: each["message"] for each in json.loads(answer)["problems"]}
     assert told["count"] == "count is missing, every instance needs it (row 0)"
     assert told["extra"].endswith("every instance needs it; send null where unknown (row 0)")

@@ -50,7 +50,9 @@ def test_requests_and_answers_fit_the_documents_schemas(ask: Any, app: Any) -> N
     answers = {"200": good}
     answers["422"] = ask(app, "POST", "/v1/predict", json={"columns": {"strange": [1]}})
     answers["415"] = ask(app, "POST", "/v1/predict", headers={"Content-Type": "text/csv"})
-    assert set(operation["responses"]) == set(answers)
+    answers["404"] = ask(app, "POST", "/v1/predict?model=other", json={})
+    answers["413"] = ask(app, "POST", "/v1/predict", content=b" " * (2**24 + 1))
+    assert set(operation["responses"]) == {*answers, "503"}
     for status, answer in answers.items():
         assert answer.status == int(status)
         schema = operation["responses"][status]["content"]["application/json"]["schema"]

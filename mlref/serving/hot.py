@@ -7,7 +7,8 @@ ASGI server will do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import types
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -148,15 +149,33 @@ async def _body(engine: Engine, headers: Any, receive: Receive) -> bytes | tuple
     limit = engine.settings.max_body_bytes
     if announces_more(headers, limit):
         return too_large(limit)
+    first: Any = receive()
+    try:
+        waits_for = first.send(None)
+    except StopIteration as there:  # no need to wait, nor to watch the time
+        message = there.value
+        if message["type"] == "http.request" and not message.get("more_body"):
+            body: bytes = message.get("body", b"")
+            return body if len(body) <= limit else too_large(limit)
+        first = None
     try:
         async with asyncio.timeout(engine.settings.body_timeout_s):
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                body: bytes = message.get("body", b"")
-                return body if len(body) <= limit else too_large(limit)
+            if first is not None:
+                message = await _begun(first, waits_for)
             return await _rest(message, receive, limit)
     except TimeoutError:
         return 408, f"the body did not arrive within {engine.settings.body_timeout_s:g} s"
+
+
+@types.coroutine
+def _begun(coroutine: Any, waits_for: Any) -> Generator[Any, Any, Any]:
+    """The result of a coroutine that waits already; it is awaited like the coroutine itself."""
+    try:
+        yield waits_for
+    except BaseException as error:
+        coroutine.throw(error)
+        raise
+    return (yield from coroutine)
 
 
 async def _rest(

@@ -98,6 +98,7 @@ def serve(
         backlog=_BACKLOG,
         access_log=False,
         lifespan="off",
+        proxy_headers=False,
         log_config=None,
         log_level=log_level,
         timeout_keep_alive=max(1, int(settings.keep_alive_s)),

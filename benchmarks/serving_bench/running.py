@@ -117,6 +117,29 @@ class Running:
         used_s = sum(now - before.get(pid, 0.0) for pid, now in after.items())
         return Sample.of(seen, used_s)
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def path(self) -> str:
+        """Where predictions are asked for."""
+        return self._path
+
+    @property
+    def pid(self) -> int:
+        """The process that was started."""
+        return self._process.pid
+
+    def wait_end(self, timeout_s: float) -> bool:
+        """Whether it has ended by itself within so many seconds."""
+        try:
+            self._process.wait(timeout_s)
+        except errors.ProcessNotReadyError:
+            return False
+        return True
+
     def stop(self) -> None:
         """End it and all that it started."""
         try:

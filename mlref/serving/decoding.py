@@ -17,7 +17,7 @@ from mlref.schema import Decoded, JsonConstant, OnUnknown, Schema
 from mlref.schema.checking import first_few
 from mlref.schema.rows import RepeatedKeys, object_of, stands_twice
 
-__all__ = ["decode"]
+__all__ = ["decode", "key_problems", "parse_object", "strict_loads"]
 
 _KEYS = ("columns", "instances", "on_unknown")
 _POLICIES = ("impute", "error")
@@ -40,8 +40,8 @@ def decode(body: bytes, schema: Schema) -> Decoded:
     >>> decode(b'{"columns": {"temp": [71.5, 60]}}', Schema((Column("temp"),))).arrays["temp"]
     array([71.5, 60. ], dtype=float32)
     """
-    document = _parse(body)
-    problems: list[errors.InputProblem] = [*_key_problems(document)]
+    document = parse_object(body)
+    problems: list[errors.InputProblem] = [*key_problems(document)]
     on_unknown = document.get("on_unknown", "impute")
     if type(on_unknown) is not str or on_unknown not in _POLICIES:
         text = f'on_unknown must be "impute" or "error", got {_show(on_unknown)}'
@@ -57,12 +57,16 @@ def decode(body: bytes, schema: Schema) -> Decoded:
     return decoded
 
 
-def _parse(body: bytes) -> dict[str, Any]:
-    """The JSON object that the body is."""
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that the body is.
+
+    Raises:
+        InvalidInputError: it is none, and why.
+    """
     if not body.strip():
         raise _malformed('the body is empty; send {"columns": {name: [values]}}')
     try:
-        document = _loads(body.decode("utf-8"))
+        document = strict_loads(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise _malformed(f"the body must be UTF-8, byte {error.start} is not") from error
     except RecursionError as error:
@@ -74,8 +78,13 @@ def _parse(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _loads(text: str) -> Any:
-    """`json.loads`, strict about what JSON leaves open."""
+def strict_loads(text: str) -> Any:
+    """`json.loads`, strict about what JSON leaves open: keys that stand twice, NaN, huge integers.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deeply.
+    """
     try:
         return json.loads(text, object_pairs_hook=object_of, parse_constant=JsonConstant)
     except json.JSONDecodeError:
@@ -95,7 +104,7 @@ def _repeated(value: Mapping[str, Any]) -> tuple[str, ...]:
     return value.keys_repeated if isinstance(value, RepeatedKeys) else ()
 
 
-def _key_problems(document: Mapping[str, Any]) -> list[errors.InputProblem]:
+def key_problems(document: Mapping[str, Any]) -> list[errors.InputProblem]:
     """What is wrong with the keys of the whole request."""
     texts = [f"{_show(key)} stands more than once; give it once" for key in _repeated(document)]
     texts += [

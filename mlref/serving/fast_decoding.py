@@ -31,7 +31,7 @@ from mlref.runtime.lazy import extra, installed
 from mlref.schema import Column, Schema
 from mlref.serving.exchange import Block
 
-__all__ = ["FastDecoder"]
+__all__ = ["FastDecoder", "UnsureError"]
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _INT64 = np.iinfo(np.int64)
@@ -46,12 +46,12 @@ _WHOLE = frozenset({int})
 _NULL = frozenset({type(None)})
 
 
-class _Unsure(Exception):  # noqa: N818 - no error: the complete decoder will tell
+class UnsureError(Exception):
     """Something is not as it should be, or cannot be told quickly."""
 
 
 _FAULTS = (
-    _Unsure, ValueError, TypeError, KeyError, AttributeError, OverflowError, RuntimeError,
+    UnsureError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RuntimeError,
     struct.error,
 )  # fmt: skip
 """What the shortest code for a good body raises when the body is another."""
@@ -127,44 +127,44 @@ class FastDecoder:
         """The document, if its keys are those of a request."""
         if "on_unknown" in document:
             if len(document) != 2 or document["on_unknown"] not in _POLICIES:  # noqa: PLR2004
-                raise _Unsure
+                raise UnsureError
         elif len(document) != 1:
-            raise _Unsure
+            raise UnsureError
         return document
 
     def _read(self, document: Any, body: bytes) -> Block:
         """The rows of a document that consists of Python's own objects."""
         if type(document) is not dict:
-            raise _Unsure
+            raise UnsureError
         if "columns" in document:
             columns = document["columns"]
             keys = len(columns)
         else:
             columns, keys = self._turned(document["instances"])
         if columns.keys() != self._names or body.count(b":") != keys + len(document):
-            raise _Unsure
+            raise UnsureError
         n_rows = len(columns[self._readers[0].name])
         if n_rows <= _FEW_ROWS and self._simple:
             block = self._few(columns, n_rows)
         else:
             for reader in self._readers:
                 if type(columns[reader.name]) is not list:
-                    raise _Unsure
+                    raise UnsureError
             block = self._many(columns, n_rows)
         return self._allowed(block, document)
 
     def _allowed(self, block: Block, document: Any) -> Block:
         if block.n_rows == 0 or (block.unknown and document.get("on_unknown") == "error"):
-            raise _Unsure
+            raise UnsureError
         return block
 
     def _turned(self, instances: Any) -> tuple[dict[str, Any], int]:
         """Instances as columns, and how many keys they have together."""
         if type(instances) is not list or set(map(type, instances)) != {dict}:
-            raise _Unsure
+            raise UnsureError
         width = len(self._names)
         if set(map(len, instances)) != {width}:
-            raise _Unsure
+            raise UnsureError
         columns = {name: [row[name] for row in instances] for name in self._names}
         return columns, width * len(instances)
 
@@ -178,12 +178,12 @@ class FastDecoder:
             elif all(type(cells) is list and len(cells) == n_rows for cells in lists):
                 cells = [*chain.from_iterable(lists)]
             else:
-                raise _Unsure
+                raise UnsureError
             block.numbers = self._packed(cells, n_rows)
         for reader in self._others:
             values = columns[reader.name]
             if type(values) is not list or len(values) != n_rows:
-                raise _Unsure
+                raise UnsureError
             block.columns[reader.place] = (
                 self._few_lists(reader, values) if reader.shape else _texts(reader, values, block)
             )
@@ -199,7 +199,7 @@ class FastDecoder:
         for place in nulls:
             cells[place] = lows[place]
         if not (all(map(le, lows, cells)) and all(map(le, cells, highs))):
-            raise _Unsure
+            raise UnsureError
         for place in nulls:
             cells[place] = _NAN
         return self._pack(cells)
@@ -208,7 +208,7 @@ class FastDecoder:
         """Where numbers are missing in cells of these types, all of which must be allowed."""
         readers = [reader for reader in self._numbers for _ in range(n_rows)]
         if not all(kind in reader.types for kind, reader in zip(kinds, readers, strict=True)):
-            raise _Unsure
+            raise UnsureError
         nulls = [place for place, kind in enumerate(kinds) if kind is type(None)]
         if len(self._known_kinds) < _MOST_REMEMBERED:
             self._known_kinds[kinds] = nulls
@@ -219,11 +219,11 @@ class FastDecoder:
         width = reader.shape[0]
         for row in rows:
             if type(row) is not list or len(row) != width:
-                raise _Unsure
+                raise UnsureError
             if not _NUMBERS.issuperset(map(type, row)):
-                raise _Unsure
+                raise UnsureError
             if not (reader.low <= min(row) and max(row) <= reader.high):
-                raise _Unsure
+                raise UnsureError
         return self._pack(rows[0] if len(rows) == 1 else [*chain.from_iterable(rows)])
 
     def _pack(self, values: list[float]) -> bytes:
@@ -241,7 +241,7 @@ class FastDecoder:
         if numbers.size:
             least, most = np.fmin.reduce(numbers, axis=1), np.fmax.reduce(numbers, axis=1)
             if (least < self._low).any() or (most > self._high).any():
-                raise _Unsure
+                raise UnsureError
         block = Block(n_rows, [None] * len(self._readers))
         if numbers.size:
             block.numbers = numbers.astype(np.float32)
@@ -260,9 +260,9 @@ class FastDecoder:
     def _listed(self, reader: _Reader, values: Any, n_rows: int) -> Any:
         """The values, if they are of the right number and types."""
         if len(values) != n_rows:
-            raise _Unsure
+            raise UnsureError
         if type(values) is list and not reader.types.issuperset(map(type, values)):
-            raise _Unsure
+            raise UnsureError
         return values
 
     def _read_large(self, body: bytes) -> Block:
@@ -272,7 +272,7 @@ class FastDecoder:
             return self._read(self._loads(body), body)
         columns = document["columns"]
         if {*columns.keys()} != self._names or body.count(b":") != len(columns) + len(document):
-            raise _Unsure
+            raise UnsureError
         n_rows = len(columns[self._readers[0].name])
         found = {}
         brackets = len(self._readers)
@@ -285,7 +285,7 @@ class FastDecoder:
             else:
                 found[reader.name] = _listed(reader, values)
         if body.count(b"[") != brackets:
-            raise _Unsure
+            raise UnsureError
         return self._allowed(self._many(found, n_rows), document)
 
 
@@ -299,7 +299,7 @@ def _listed(reader: _Reader, values: Any) -> Any:
 def _flattened(reader: _Reader, rows: Any, n_rows: int) -> Any:
     """A matrix that simdjson has read. That its numbers are no lists, the brackets must tell."""
     if reader.dtype != "float32" or len(rows) != n_rows or not _fits(rows, reader.shape):
-        raise _Unsure
+        raise UnsureError
     return np.frombuffer(rows.as_buffer(of_type="d")).reshape(n_rows, *reader.shape)
 
 
@@ -319,7 +319,7 @@ def _texts(reader: _Reader, cells: list[Any], block: Block) -> list[str]:
         elif cell is None and reader.nullable:
             cells[row] = ""
         else:
-            raise _Unsure
+            raise UnsureError
     if count:
         block.unknown[reader.name] = count
     return cells
@@ -333,10 +333,10 @@ def _matrix(reader: _Reader, values: Any, n_rows: int) -> np.ndarray:
     for _ in reader.shape:
         cells = [*chain.from_iterable(cells)]
     if not reader.types.issuperset(map(type, cells)):
-        raise _Unsure
+        raise UnsureError
     array = np.array(values, dtype=np.int64 if reader.dtype == "int64" else np.float64)
     if array.shape != (n_rows, *reader.shape):
-        raise _Unsure
+        raise UnsureError
     return _within(reader, array)
 
 
@@ -345,5 +345,5 @@ def _within(reader: _Reader, array: np.ndarray) -> np.ndarray:
     if array.size:
         least, most = np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None)
         if least < reader.low or most > reader.high:
-            raise _Unsure
+            raise UnsureError
     return array.astype(reader.dtype, copy=False)

@@ -19,7 +19,7 @@ import numpy as np
 from mlref.runtime.lazy import extra
 from mlref.schema import Column, Schema
 from mlref.serving.exchange import Block
-from mlref.serving.fast_decoding import FastDecoder, _Unsure
+from mlref.serving.fast_decoding import FastDecoder, UnsureError
 from mlref.serving.protocols.infer_request import ALL_BINARY, BINARY, Asked
 from mlref.serving.protocols.tensors import DATATYPES, NUMPY_TYPES, SIZE
 
@@ -38,7 +38,7 @@ _FEW_ROWS = 6  # up to here values are looked at one by one
 _NO_BYTES = memoryview(b"")
 _NOTHING: dict[str, Any] = {}
 _NOT_SURE = (
-    _Unsure, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+    UnsureError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
     struct.error,
 )  # fmt: skip
 
@@ -75,18 +75,18 @@ class _Input:
         if type(values) is not list:
             if isinstance(values, np.ndarray):
                 return values
-            raise _Unsure
+            raise UnsureError
         if not self.row:
             if not values or type(values[0]) is not list:
                 return values
             if not nested or set(map(type, values)) != {list}:
-                raise _Unsure
+                raise UnsureError
             return [value for (value,) in values]
         kinds = set(map(type, values))
         if kinds == {list}:
             return values
         if not kinds <= self.types:
-            raise _Unsure
+            raise UnsureError
         if n_rows <= _FEW_ROWS and len(self.row) == 1:
             (width,) = self.row
             return [values[at : at + width] for at in range(0, len(values), width)]
@@ -104,7 +104,7 @@ class _Input:
             if len(data) == numbers.size:
                 return numbers, 1
             if len(data) != n_rows or {*map(len, data)} != {*self.row}:
-                raise _Unsure
+                raise UnsureError
             return numbers, brackets
         values = data.as_list()
         return values, brackets if type(values[0]) is list else 1
@@ -114,7 +114,7 @@ class _Input:
         if self.kind is None:
             return _texts(bytes(tail[start : start + size]), n_rows)
         if size != n_rows * self.size:
-            raise _Unsure
+            raise UnsureError
         if n_rows <= _FEW_ROWS and not self.row and self.datatype == "FP32":
             return list(struct.unpack_from(f"<{n_rows}f", tail, start))
         numbers = np.frombuffer(tail, self.kind, size // self.kind.itemsize, start)
@@ -141,7 +141,7 @@ class _Input:
         low, high = self.limits
         if low <= least.item() and most.item() <= high:
             return numbers
-        raise _Unsure
+        raise UnsureError
 
 
 def _texts(data: bytes, n_rows: int) -> list[str]:
@@ -160,7 +160,7 @@ def _texts(data: bytes, n_rows: int) -> list[str]:
         at = start + length
         found.append(data[start:at].decode())
     if at != len(data):
-        raise _Unsure
+        raise UnsureError
     return found
 
 
@@ -212,7 +212,7 @@ class FastTensors(FastDecoder):
         asked, more_keys, more_brackets = self._asked(document)
         n_rows = inputs[0]["shape"][0]
         if n_rows < 1 or len(inputs) != len(self._inputs):
-            raise _Unsure
+            raise UnsureError
         found: dict[str, Any] = {}
         sizes: list[Any] = []
         start, n_raw, counted = 0, 0, 1 + more_brackets + len(inputs)
@@ -220,9 +220,9 @@ class FastTensors(FastDecoder):
             name, shape = tensor["name"], tensor["shape"]
             column = self._inputs[name]
             if len(tensor) != _FIELDS or tensor["datatype"] != column.datatype:
-                raise _Unsure
+                raise UnsureError
             if shape[0] != n_rows or shape[1:] not in column.tails:
-                raise _Unsure
+                raise UnsureError
             sizes += shape
             if "data" in tensor:
                 data = tensor["data"]
@@ -236,9 +236,9 @@ class FastTensors(FastDecoder):
                 start, n_raw = start + size, n_raw + 1
         keys = len(document) + _FIELDS * len(inputs) + n_raw + more_keys
         if set(map(type, sizes)) != {int}:  # 1.0 and True are equal to 1
-            raise _Unsure
+            raise UnsureError
         if start != len(tail) or colons != keys or (brackets and counted != brackets):
-            raise _Unsure
+            raise UnsureError
         on_unknown = document.get("parameters", _NOTHING)
         few = n_rows <= _FEW_ROWS and self._simple and not brackets
         block = self._checked(found, n_rows, n_raw, few=few)
@@ -251,7 +251,7 @@ class FastTensors(FastDecoder):
             few = few and not self._has_matrix
             return self._few(self._with_nulls(found), n_rows) if few else self._raw(found, n_rows)
         if n_raw:
-            raise _Unsure
+            raise UnsureError
         return self._few(found, n_rows) if few else self._many(found, n_rows)
 
     def _with_nulls(self, found: dict[str, Any]) -> dict[str, Any]:
@@ -268,9 +268,9 @@ class FastTensors(FastDecoder):
             numbers = np.array([found[name] for name in self._number_names], dtype=np.float32)
             least, most = np.fmin.reduce(numbers, axis=1), np.fmax.reduce(numbers, axis=1)
             if (least < self._low).any() or (most > self._high).any():
-                raise _Unsure
+                raise UnsureError
             if (np.isnan(numbers).any(axis=1) & self._required).any():
-                raise _Unsure
+                raise UnsureError
             block.numbers = numbers
         for place, (name, column) in enumerate(self._inputs.items()):
             if column.kind is None:
@@ -285,11 +285,11 @@ class FastTensors(FastDecoder):
     def _asked(self, document: Any) -> tuple[Asked, int, int]:
         """What the reply must know, and how many keys and brackets said it."""
         if not document.keys() <= _KEYS:
-            raise _Unsure
+            raise UnsureError
         ident, keys, binary = b"", 0, False
         if "id" in document:
             if type(document["id"]) is not str:
-                raise _Unsure
+                raise UnsureError
             ident = self._dumps(document["id"])
         if "parameters" in document:
             keys, binary = _request_parameters(document["parameters"])
@@ -297,7 +297,7 @@ class FastTensors(FastDecoder):
             return Asked(ident, binary), keys, 0
         (output,) = document["outputs"]
         if output["name"] != self._output or len(output) > 2:  # noqa: PLR2004 - and parameters
-            raise _Unsure
+            raise UnsureError
         if len(output) > 1:
             binary = _only_parameter(output, BINARY, bool)
             keys += 1
@@ -334,10 +334,10 @@ def _plain(value: Any) -> Any:
 def _request_parameters(parameters: Any) -> tuple[int, bool]:
     """How many parameters a request has, and whether it asks for bytes."""
     if not _PLAIN.issuperset(map(type, parameters.values())):
-        raise _Unsure
+        raise UnsureError
     binary = parameters.get(ALL_BINARY, False)
     if type(binary) is not bool or parameters.get("on_unknown", "impute") not in _POLICIES:
-        raise _Unsure
+        raise UnsureError
     return len(parameters), binary
 
 
@@ -346,5 +346,5 @@ def _only_parameter(holder: Any, name: str, kind: type) -> Any:
     parameters = holder["parameters"]
     value = parameters[name]
     if len(parameters) != 1 or type(value) is not kind:
-        raise _Unsure
+        raise UnsureError
     return value

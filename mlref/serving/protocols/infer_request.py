@@ -28,7 +28,7 @@ from mlref.schema import Schema
 from mlref.schema.checking import first_few, show
 from mlref.schema.rows import RepeatedKeys, listed, stands_twice, strangers
 from mlref.serving import wire
-from mlref.serving.decoding import _loads
+from mlref.serving.decoding import strict_loads
 from mlref.serving.exchange import Block, block_of
 from mlref.serving.protocols.tensors import SIZE, Tensor
 
@@ -79,8 +79,8 @@ class InferReader:
         Raises:
             InvalidInputError: with every problem found.
         """
-        document = _parse(head)
-        problems = [*_key_problems(document, "a request", _REQUEST)]
+        document = parse_object(head)
+        problems = [*key_problems(document, "a request", _REQUEST)]
         problems += self._model_problems(document)
         ident = document.get("id", "")
         if not isinstance(ident, str):
@@ -136,7 +136,7 @@ class InferReader:
             return binary
         for place, output in enumerate(outputs):
             where = f"outputs[{place}]"
-            problems += _key_problems(output, where, _OUTPUT)
+            problems += key_problems(output, where, _OUTPUT)
             if output.get("name") != self._output:
                 text = f"{where} must name an output of this model, {self._output}"
                 problems.append(_malformed(f"{text}, got {show(output.get('name'))}"))
@@ -163,7 +163,7 @@ class InferReader:
         start = 0
         for place, tensor in enumerate(inputs):
             where = f"inputs[{place}]"
-            problems += _key_problems(tensor, where, _INPUT)
+            problems += key_problems(tensor, where, _INPUT)
             size = _binary_size(_parameters(tensor, where, problems), where, problems)
             piece = tail[start : start + size] if size is not None else None
             start += size or 0
@@ -194,11 +194,11 @@ class InferReader:
         yield from strangers(others, wanted, fits_none=not given.keys() & set(wanted))
 
 
-def _parse(head: bytes) -> dict[str, Any]:
+def parse_object(head: bytes) -> dict[str, Any]:
     """The JSON object that the request begins with, strict about what JSON leaves open."""
     text = ""
     try:
-        document = _loads(head.decode("utf-8"))
+        document = strict_loads(head.decode("utf-8"))
         if isinstance(document, dict):
             return document
         text = f"a request must be a JSON object, got {show(document)}"
@@ -217,7 +217,7 @@ def _malformed(text: str) -> errors.InputProblem:
     return errors.MalformedRequestError(text)
 
 
-def _key_problems(
+def key_problems(
     value: Mapping[str, Any], where: str, allowed: Sequence[str]
 ) -> Iterator[errors.InputProblem]:
     """What is wrong with the keys of an object."""
@@ -240,7 +240,7 @@ def _parameters(
         text = f"the parameters of {where} must be an object, got {show(given)}"
         problems.append(_malformed(text))
         return {}
-    problems += _key_problems(given, f"the parameters of {where}", ())
+    problems += key_problems(given, f"the parameters of {where}", ())
     wrong = [key for key, value in given.items() if type(value) not in (str, bool, int, float)]
     problems += first_few(
         _malformed(f"{show(key)} of {where} must be text, a number, true or false") for key in wrong

@@ -21,7 +21,7 @@ from mlref import errors
 from mlref.schema import Column, Decoded, JsonConstant, OnUnknown, Schema
 from mlref.schema.checking import first_few, problem_at, show, stand_in
 from mlref.schema.rows import listed
-from mlref.serving.decoding import _key_problems, _loads, _parse, decode
+from mlref.serving.decoding import decode, key_problems, parse_object, strict_loads
 
 __all__ = ["decode_rows", "read_csv", "read_json", "read_json_lines", "read_npy"]
 
@@ -44,11 +44,11 @@ def read_json(body: bytes, schema: Schema) -> Decoded:
     Raises:
         InvalidInputError: with every problem found.
     """
-    document = _parse(body)
+    document = parse_object(body)
     rows = document.get("instances")
     if not isinstance(rows, list) or not any(isinstance(row, list) for row in rows):
         return decode(body, schema)
-    problems = [*_key_problems(document)]
+    problems = [*key_problems(document)]
     on_unknown = document.get("on_unknown", "impute")
     if type(on_unknown) is not str or on_unknown not in _POLICIES:
         text = f'on_unknown must be "impute" or "error", got {show(on_unknown)}'
@@ -70,7 +70,7 @@ def read_json_lines(body: bytes, schema: Schema) -> Decoded:
     problems: list[errors.InputProblem] = []
     for number, line in enumerate(lines):
         try:
-            rows.append(_loads(line))
+            rows.append(strict_loads(line))
         except (json.JSONDecodeError, RecursionError) as error:
             why = "it is nested too deeply"
             if isinstance(error, json.JSONDecodeError):

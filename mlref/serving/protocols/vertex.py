@@ -23,7 +23,7 @@ from mlref.schema import Decoded, OnUnknown, Schema
 from mlref.schema.checking import first_few, show
 from mlref.schema.rows import RepeatedKeys
 from mlref.serving import wire
-from mlref.serving.decoding import _parse
+from mlref.serving.decoding import parse_object
 from mlref.serving.exchange import Block, Reply, Request, block_of
 from mlref.serving.fast_decoding import FastDecoder
 from mlref.serving.protocols.content import JSON, content_of, write
@@ -62,7 +62,7 @@ class Predict:
         block = None
         if body.startswith(b'{"instances"') and b'"on_unknown"' not in body:
             block = self._decode(body)  # which would read our own wire's other forms, too
-        return block or block_of(_decoded(_parse(body), self._schema), self._schema)
+        return block or block_of(_decoded(parse_object(body), self._schema), self._schema)
 
     def write(self, predictions: np.ndarray, _block: Block) -> Reply:
         """The reply to a request; see `Codec.write`."""

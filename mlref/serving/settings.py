@@ -45,7 +45,7 @@ class Settings:
     refusal_delay_s: float = 0.1
     max_batch_rows: int = 256
     inline_ms: float = 2.0
-    inline_bytes: int = 64 * 2**10
+    inline_bytes: int = 256 * 2**10
     header_timeout_s: float = 10.0
     body_timeout_s: float = 30.0
     keep_alive_s: float = 75.0

@@ -361,7 +361,7 @@ sample = serving[features].sample(200, random_state=seed)
 bodies = [encode(sample.iloc[[row]]) for row in range(len(sample))]
 where = endpoint.describe().url
 pushed = {
-    clients: load.press(where, "/v1/predict", bodies, concurrency=clients, seconds=1)
+    clients: load.press(where, "/v1/predict", bodies, concurrency=clients, seconds=0.5)
     for clients in (1, 16, 64, 500)
 }
 growth = pushed[64].requests_per_s / pushed[1].requests_per_s
@@ -386,7 +386,7 @@ import signal
 
 with targets.Local().deploy(packed["champion"]) as doomed:
     place = doomed.describe()
-    with load.start_load(place.url, "/v1/predict", bodies, concurrency=64, seconds=2) as clients:
+    with load.start_load(place.url, "/v1/predict", bodies, concurrency=64, seconds=1.5) as clients:
         clients.wait_answered(1000)
         os.kill(place.pid, signal.SIGTERM)
         ended = clients.wait()

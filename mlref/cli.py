@@ -197,6 +197,7 @@ def serve(  # noqa: PLR0917 - typer passes them by name
     """Serve models over HTTP until Ctrl-C; requests that have begun are then answered."""
     from mlref.serving import serve as serve_artifacts
     from mlref.serving.access import print_access_log
+    from mlref.serving.cache import open_cache
     from mlref.serving.settings import parse_settings
     from mlref.study import artifacts
 
@@ -214,6 +215,10 @@ def serve(  # noqa: PLR0917 - typer passes them by name
         settings = parse_settings(tuned or [], **({"access_log": True} if access_log else {}))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from error
+    try:
+        open_cache(cache)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--cache") from error
     if settings.access_log:
         print_access_log()
     serve_artifacts(

@@ -139,6 +139,28 @@ def test_the_example_of_serve_is_what_the_notebook_packs() -> None:
     assert "{out}/01/{name}" in source
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "name an artefact's folder"),
+        (("FOLDER", "--set", "foo=1"), "a setting looks like max_in_flight=64, got 'foo=1'"),
+        (("FOLDER", "--set", "max_in_flight=many"), "must be a whole number, got 'many'"),
+        (("FOLDER", "--set", "max_in_flight=0"), "must be a number of at least 1, got 0"),
+        (("FOLDER", "--cache", "foo"), "the cache must be none, memory, redis://"),
+        (("--repository", "nowhere"), "is no folder; a repository is a folder of artefacts"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_serve_says_what_is_wrong_with_its_options(
+    colours: Artifact, words: tuple[str, ...], told: str
+) -> None:
+    """What was got and what is allowed, without a traceback."""
+    given = [str(colours.folder) if word == "FOLDER" else word for word in words]
+    status, text = _mlref("serve", *given)
+    assert status != 0
+    assert told in " ".join(text.replace("│", " ").split())
+
+
 def test_run_documents_both_forms_of_a_parameter() -> None:
     """The help names two words and NAME=VALUE."""
     _, text = _mlref("run", "--help")

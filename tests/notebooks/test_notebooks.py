@@ -31,7 +31,7 @@ def _until_served() -> list[str]:
     """The code cells of notebook 01 up to the one that deploys, without the slow ones."""
     cells = json.loads((ROOT / "notebooks/01_deployment_steps.ipynb").read_text())["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    (deploys,) = [position for position, text in enumerate(code) if ".deploy(" in text]
+    deploys = next(position for position, text in enumerate(code) if ".deploy(" in text)
     return [text for text in code[: deploys + 1] if not any(word in text for word in SLOW)]
 
 

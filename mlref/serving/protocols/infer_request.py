@@ -79,8 +79,8 @@ class InferReader:
         Raises:
             InvalidInputError: with every problem found.
         """
-        document = parse_object(head)
-        problems = [*key_problems(document, "a request", _REQUEST)]
+        document = _document(head)
+        problems = [*_wrong_keys(document, "a request", _REQUEST)]
         problems += self._model_problems(document)
         ident = document.get("id", "")
         if not isinstance(ident, str):
@@ -136,7 +136,7 @@ class InferReader:
             return binary
         for place, output in enumerate(outputs):
             where = f"outputs[{place}]"
-            problems += key_problems(output, where, _OUTPUT)
+            problems += _wrong_keys(output, where, _OUTPUT)
             if output.get("name") != self._output:
                 text = f"{where} must name an output of this model, {self._output}"
                 problems.append(_malformed(f"{text}, got {show(output.get('name'))}"))
@@ -163,7 +163,7 @@ class InferReader:
         start = 0
         for place, tensor in enumerate(inputs):
             where = f"inputs[{place}]"
-            problems += key_problems(tensor, where, _INPUT)
+            problems += _wrong_keys(tensor, where, _INPUT)
             size = _binary_size(_parameters(tensor, where, problems), where, problems)
             piece = tail[start : start + size] if size is not None else None
             start += size or 0
@@ -194,7 +194,7 @@ class InferReader:
         yield from strangers(others, wanted, fits_none=not given.keys() & set(wanted))
 
 
-def parse_object(head: bytes) -> dict[str, Any]:
+def _document(head: bytes) -> dict[str, Any]:
     """The JSON object that the request begins with, strict about what JSON leaves open."""
     text = ""
     try:
@@ -217,7 +217,7 @@ def _malformed(text: str) -> errors.InputProblem:
     return errors.MalformedRequestError(text)
 
 
-def key_problems(
+def _wrong_keys(
     value: Mapping[str, Any], where: str, allowed: Sequence[str]
 ) -> Iterator[errors.InputProblem]:
     """What is wrong with the keys of an object."""
@@ -240,7 +240,7 @@ def _parameters(
         text = f"the parameters of {where} must be an object, got {show(given)}"
         problems.append(_malformed(text))
         return {}
-    problems += key_problems(given, f"the parameters of {where}", ())
+    problems += _wrong_keys(given, f"the parameters of {where}", ())
     wrong = [key for key, value in given.items() if type(value) not in (str, bool, int, float)]
     problems += first_few(
         _malformed(f"{show(key)} of {where} must be text, a number, true or false") for key in wrong

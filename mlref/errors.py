@@ -37,7 +37,12 @@ Catch `MlrefError` for all of them. Each also derives from the builtin that a ca
     │   └── EndpointClosedError              used after close()
     ├── RequestRefusedError                  a request that a server refuses: 404, 413, 503 ...
     ├── UnknownModelError (LookupError)      a model or version that a server does not have
-    └── NotebookError (RuntimeError)         a notebook that cannot be built, run or checked
+    ├── NotebookError (RuntimeError)         a notebook that cannot be built, run or checked
+    ├── LabError (ValueError)                a lab, or an answer to it, that cannot be read
+    ├── CardError (ValueError)               an interview card that is not what a card must be
+    └── LearnerError (RuntimeError)          a learner's folder
+        ├── NoLearnerFolderError (LookupError)   there is none here, or above
+        └── LearnerStateError (ValueError)   its progress was written by a newer mlref
 """
 
 from __future__ import annotations
@@ -55,6 +60,7 @@ __all__ = [
     "ArtifactSchemaError",
     "ArtifactStrayFileError",
     "ArtifactTamperedError",
+    "CardError",
     "EmptyInputError",
     "EndpointClosedError",
     "EndpointError",
@@ -64,11 +70,15 @@ __all__ = [
     "FileWriteError",
     "InputProblem",
     "InvalidInputError",
+    "LabError",
+    "LearnerError",
+    "LearnerStateError",
     "MalformedRequestError",
     "MissingColumnError",
     "MissingExtraError",
     "MissingValueError",
     "MlrefError",
+    "NoLearnerFolderError",
     "NotFiniteError",
     "NotebookError",
     "OutOfRangeError",
@@ -320,3 +330,23 @@ class UnknownModelError(MlrefError, LookupError):
 
 class NotebookError(MlrefError, RuntimeError):
     """A notebook that cannot be built, run or checked."""
+
+
+class LabError(MlrefError, ValueError):
+    """A lab, or an answer to one of its exercises, that cannot be read or used."""
+
+
+class CardError(MlrefError, ValueError):
+    """An interview card that is not what a card must be; the message lists every problem."""
+
+
+class LearnerError(MlrefError, RuntimeError):
+    """Something is wrong with a learner's folder."""
+
+
+class NoLearnerFolderError(LearnerError, LookupError):
+    """There is no learner's folder here, nor above; `mlref init` makes one."""
+
+
+class LearnerStateError(LearnerError, ValueError):
+    """The progress was written by a newer mlref; it stays as it is."""

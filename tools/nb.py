@@ -1,6 +1,6 @@
 """Build, execute, check and pull the notebooks.
 
-A notebook is edited as notebooks/src/NN_topic.py (see percent.py) and read as
+A notebook is edited as notebooks/src/NN_topic.py (see mlref.study.percent) and read as
 notebooks/NN_topic.ipynb, which is generated, executed and committed:
 
     python tools/nb.py build   [NN ...]   regenerate; outputs stay while the code is unchanged
@@ -27,6 +27,7 @@ from nbformat import NotebookNode
 
 from mlref.errors import MlrefError, NotebookError
 from mlref.runtime.files import write_bytes, write_text
+from mlref.study.percent import Cell, PercentError, write
 from nb_files import (
     ANSI,
     build_notebook,
@@ -42,7 +43,6 @@ from nb_files import (
     source_path,
 )
 from nb_rules import PARAMETERS, check, check_errors, check_evidence, check_files
-from percent import Cell, PercentError, write
 
 ROOT = Path(__file__).resolve().parents[1] / "notebooks"
 CELL_TIMEOUT_S = 300

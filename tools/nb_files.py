@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from mlref.errors import NotebookError
 from mlref.runtime.files import write_text
-from percent import Cell, PercentError, parse
+from mlref.study.percent import Cell, PercentError, parse
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 STEM = re.compile(r"(?P<number>\d\d)_[a-z0-9]+(_[a-z0-9]+)*")

@@ -11,7 +11,7 @@ from nbformat.v4 import new_output
 import nb
 import nb_files
 import nb_rules
-from percent import Cell, write
+from mlref.study.percent import Cell, write
 
 STEM = "07_topic"
 TITLE = Cell("markdown", (), "# A title")

@@ -32,7 +32,7 @@ from support.notebooks import (
 import nb
 import nb_files
 from mlref.errors import NotebookError
-from percent import Cell, parse
+from mlref.study.percent import Cell, parse
 
 # Build
 

@@ -9,7 +9,7 @@ from support.notebooks import CELLS, STEM, pretend, refuse, write_source
 import nb
 import nb_files
 from mlref.errors import NotebookError
-from percent import Cell
+from mlref.study.percent import Cell
 
 RECORDING = [*CELLS[:3], Cell("code", (), 'figures = Recorder("07_topic", out=out)')]
 

@@ -26,7 +26,7 @@ from support.notebooks import (
 import nb
 import nb_files
 import nb_rules
-from percent import Cell
+from mlref.study.percent import Cell
 
 
 def test_good_notebook_has_no_problems(tmp_path: Path) -> None:

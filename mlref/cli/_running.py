@@ -1,52 +1,26 @@
-"""`mlref ...`: the handbook on the command line. Thin: each command calls the library.
-
-What goes wrong on purpose (`MlrefError`) is told in a line or two, without a traceback, and the
-exit status is then 1.
-"""
+"""`mlref run`, `mlref doctor`, `mlref serve`: what engineers and CI call."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
-from mlref import __version__, resources
-from mlref.errors import MlrefError
+from mlref import resources
 from mlref.runtime.clock import SystemClock
 from mlref.study.runner import DEFAULT_TIMEOUT_S
 
-__all__ = ["app", "doctor", "main", "run", "serve"]
+__all__ = ["PairsCommand", "doctor", "run", "serve"]
 
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
-class _Group(TyperGroup):
-    """Commands whose own errors are told without a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except MlrefError as error:
-            line = Text.assemble(("error: ", "bold red"), (_told(error), "red"))
-            Console(stderr=True).print(line, soft_wrap=True)
-            raise typer.Exit(1) from error
-
-
-def _told(error: MlrefError) -> str:
-    """An error in words; the number of a system's error says nothing more than they do."""
-    if not isinstance(error, OSError) or error.strerror is None:
-        return str(error)
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
-
-
-class _PairsCommand(TyperCommand):
+class PairsCommand(TyperCommand):
     """A command whose -p takes two words, as papermill's does; `-p name=value` works, too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -61,36 +35,6 @@ class _PairsCommand(TyperCommand):
         return super().parse_args(ctx, joined)
 
 
-app = typer.Typer(
-    cls=_Group,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="An executable handbook of machine-learning deployment.",
-    epilog="Begin with: mlref doctor, then mlref run 00",
-)
-
-
-def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's callback
-    if value:
-        typer.echo(f"mlref {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[  # noqa: FBT002 - typer's flag
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """What stands before a command."""
-
-
-@app.command(cls=_PairsCommand, epilog="Example: mlref run 01 02 -p seed 3 --jobs 2")
 def run(  # noqa: PLR0917 - typer passes them by name
     names: Annotated[
         list[str] | None,
@@ -149,7 +93,6 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-@app.command(epilog="Example: mlref doctor --json")
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
 ) -> None:
@@ -165,7 +108,6 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: mlref serve build/runs/01/champion --port 8000")
 def serve(  # noqa: PLR0917 - typer passes them by name
     artifact: Annotated[
         list[Path] | None, typer.Argument(help="The folder of a packed model; one or more.")
@@ -232,12 +174,3 @@ def serve(  # noqa: PLR0917 - typer passes them by name
         admin=admin,
         announce=announce,
     )
-
-
-def main() -> None:
-    """The entry point of the command `mlref`."""
-    sys.exit(app())
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from percent import Cell, PercentError, parse, write
+from mlref.study.percent import Cell, PercentError, parse, write
 
 SAMPLE = '''\
 # %% [markdown]

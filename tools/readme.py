@@ -1,4 +1,4 @@
-"""The generated parts of the README: the table of the fifteen questions, and the picture.
+"""The generated parts of README and docs: the table of the questions, the picture, the glossary.
 
 python tools/readme.py build    write them
 python tools/readme.py check    fail if they differ from what build would write
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from mlref.runtime import files
+from mlref.study import glossary
 from mlref.study.chapters import CHAPTERS
 from mlref.tables import Table
 
@@ -22,6 +23,7 @@ END = "<!-- end of the generated part -->"
 PICTURE = Path("docs/images/monitor.png")
 PICTURE_NOTEBOOK = Path("notebooks/01_deployment_steps.ipynb")
 PICTURE_TAG = "readme-picture"
+GLOSSARY = Path("docs/glossary.md")
 
 
 def chapter_table() -> str:
@@ -63,25 +65,36 @@ def picture(notebook: Path) -> bytes:
     raise ValueError(f"{notebook.name}: no cell tagged {PICTURE_TAG} with a picture; execute it")
 
 
+def generated(root: Path) -> dict[Path, bytes]:
+    """Each generated file of a checkout, and what belongs into it."""
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    return {
+        Path("README.md"): readme_text(readme).encode(),
+        PICTURE: picture(root / PICTURE_NOTEBOOK),
+        GLOSSARY: glossary.to_markdown().encode(),
+    }
+
+
 def stale(root: Path) -> list[str]:
     """The generated files that differ from what would be written."""
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    found = [] if readme_text(readme) == readme else ["README.md"]
-    there = (root / PICTURE).read_bytes() if (root / PICTURE).exists() else b""
-    return found if there == picture(root / PICTURE_NOTEBOOK) else [*found, str(PICTURE)]
+    wanted = {root / path: content for path, content in generated(root).items()}
+    return [
+        str(path.relative_to(root))
+        for path, content in wanted.items()
+        if not path.is_file() or path.read_bytes() != content
+    ]
 
 
 def build(root: Path) -> None:
-    """Write both."""
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    files.write_text(root / "README.md", readme_text(readme))
-    (root / PICTURE).parent.mkdir(parents=True, exist_ok=True)
-    files.write_bytes(root / PICTURE, picture(root / PICTURE_NOTEBOOK))
+    """Write them all."""
+    for path, content in generated(root).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(root / path, content)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description="The generated parts of the README.")
+    parser = argparse.ArgumentParser(description="The generated parts of README and docs.")
     parser.add_argument("command", choices=["build", "check"])
     if parser.parse_args(arguments).command == "build":
         build(ROOT)

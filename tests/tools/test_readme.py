@@ -1,4 +1,4 @@
-"""The README is up to date, and what it tells people to type works."""
+"""README and glossary are up to date, and what the README tells people to type works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = (ROOT / "README.md").read_text()
 
 
 def test_generated_parts_are_current() -> None:
-    """The committed README and picture are what the tool writes."""
+    """The committed README, picture and glossary are what the tool writes."""
     assert readme.stale(ROOT) == []
 
 
@@ -32,6 +32,17 @@ def test_a_changed_table_is_noticed() -> None:
     """An edit inside the marks would be undone; text outside stays."""
     edited = TEXT.replace("| 01 |", "| 99 |")
     assert readme.readme_text(edited) == TEXT
+
+
+def test_build_writes_what_check_misses(tmp_path: Path) -> None:
+    """In a checkout without picture and glossary both are missed, then written, then current."""
+    (tmp_path / "notebooks").mkdir()
+    for path in (Path("README.md"), readme.PICTURE_NOTEBOOK):
+        (tmp_path / path).write_bytes((ROOT / path).read_bytes())
+    (tmp_path / "README.md").write_text(readme.readme_text(TEXT))
+    assert readme.stale(tmp_path) == ["docs/images/monitor.png", "docs/glossary.md"]
+    readme.build(tmp_path)
+    assert readme.stale(tmp_path) == []
 
 
 def test_readme_without_marks_is_refused() -> None:

@@ -44,7 +44,9 @@ _REJECTED_AFTER = _any_of(
     rf"{_IS}(?: \w+){{0,2}} (?:mistake|wrong|myth|bad idea|false|fallacy|misconception|trap)\b",
     rf"{_IS}(?: \w+){{0,2}} (?:untrue|half-true|error|dangerous|nonsense)\b",
     rf"{_IS}(?: not|n't)(?: \w+)? (?:true|enough|right|safe|correct)\b",
-    r"\bbut (?:that|this|it) (?:is|flatters|fails|does not|doesn't)\b",
+    r"\b(?:flatter|mislead|overstat|overestimat|inflat|leak|fool|promis|optimis|optimiz)\w*",
+    r"\b(?:unsafe|insecure|risky|arbitrary|execut\w+|runs? (?:\w+ )?code|too good|lies)\b",
+    r"\bbut (?:that|this|it) (?:is|fails|does not|doesn't)\b",
     start=f"^{_NEAR}",
 )
 _CLAUSE_END = re.compile(r"[.;!?](?= |$)| - |\bbut\b|\bhowever\b|\bbecause\b", re.IGNORECASE)

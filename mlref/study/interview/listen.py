@@ -7,8 +7,8 @@ beside the match itself:
 - A point is not suggested by words that do without it: "you do not need a schema".
 - A red flag is not suggested by words that reject it: "it is a mistake to split at random".
 
-Answers are compared as people type them: any white space counts as one space, and typographic
-quotes and dashes as the plain ones.
+Answers are compared as people type them: any white space counts as one space, typographic quotes
+and dashes as the plain ones, and the point of 0.7 does not end a sentence.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 __all__ = ["Heard", "Span", "highlighted", "listen"]
+
+_DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 
 _PLAIN = str.maketrans(
     "\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2212", "''\"\"------"
@@ -93,7 +95,7 @@ class _Answer:
     def of(cls, text: str) -> _Answer:
         characters: list[str] = []
         places: list[int] = []
-        for place, character in enumerate(text.translate(_PLAIN)):
+        for place, character in enumerate(_DECIMAL_POINT.sub(",", text.translate(_PLAIN))):
             plain = " " if character.isspace() else character
             if plain != " " or characters[-1:] != [" "]:
                 characters.append(plain)

@@ -4,6 +4,7 @@
 - `mlref.study.interview.listen` finds in a typed answer what a card listens for. It suggests; the
   learner decides.
 - `mlref.study.interview.render` shows a card, with figures that were measured or with none.
+- `mlref.study.interview.search` finds words in the cards.
 - `mlref.study.interview.export` writes cards as Markdown, as a sheet to print, as notes for Anki.
 
 Free text is never graded here.
@@ -11,4 +12,4 @@ Free text is never graded here.
 
 from __future__ import annotations
 
-__all__ = ["card", "export", "listen", "render"]
+__all__ = ["card", "export", "listen", "render", "search"]

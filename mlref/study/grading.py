@@ -1,0 +1,270 @@
+"""The grader: one answer, run in a process of its own, and what its checks said.
+
+Everybody who grades comes here: `check()` in a notebook, `mlref labs check`, `mlref watch` and the
+proofs that CI runs. An answer runs under limits of time and memory (RSS, its children included), in
+an empty folder that is deleted afterwards, and reaches no other address than this machine's own.
+That is a guard against accidents, not a sandbox: an answer is the learner's own code.
+
+    result = grade(find_lab("01"), "refuse_tampering", code)
+    result.passed, result.message
+
+Needs a POSIX system and the extra "study".
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from mlref.errors import ProcessError, ProcessNotReadyError
+from mlref.runtime import files
+from mlref.runtime.lazy import extra
+from mlref.runtime.process import Limits, ManagedProcess, start
+
+if TYPE_CHECKING:
+    from mlref.study.labs.lab import Lab
+
+__all__ = [
+    "CheckOutcome",
+    "ExerciseResult",
+    "LabResult",
+    "Status",
+    "grade",
+    "grade_lab",
+    "missing",
+]
+
+Status: TypeAlias = Literal["passed", "failed", "todo", "error", "timeout", "memory", "missing"]
+"""How an exercise ended.
+
+passed: all checks hold. failed: one does not. todo: a hole is untouched. error: the answer raised.
+timeout, memory: it overran a limit. missing: there is no answer.
+"""
+
+_LOOK_S = 0.05  # seconds between two looks at the child's memory
+_LOG_LINES = 15  # lines of the answer's own output that a result keeps
+_LIMITS = Limits(drain_timeout_s=0.2, log_tail_lines=_LOG_LINES)
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One check: what it checks, and whether that holds; None if it was not reached."""
+
+    label: str
+    passed: bool | None
+
+
+@dataclass(frozen=True)
+class ExerciseResult:
+    """What became of one answer.
+
+    Attributes:
+        lab: the lab's name.
+        exercise: the exercise's name.
+        status: how it ended.
+        checks: the exercise's checks, in order; empty if the answer did not come so far.
+        message: what is wrong; empty if nothing is.
+        why: why that matters; empty if there is nothing to say.
+        output: the last lines that the answer printed.
+        seconds: how long it took, in seconds of wall time.
+    """
+
+    lab: str
+    exercise: str
+    status: Status
+    checks: tuple[CheckOutcome, ...] = ()
+    message: str = ""
+    why: str = ""
+    output: str = ""
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is right."""
+        return self.status == "passed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {**asdict(self), "checks": [asdict(each) for each in self.checks]}
+
+
+@dataclass(frozen=True)
+class LabResult:
+    """What became of all answers to a lab, in the order of its exercises."""
+
+    lab: str
+    title: str
+    exercises: tuple[ExerciseResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every exercise is solved."""
+        return all(each.passed for each in self.exercises)
+
+    @property
+    def solved(self) -> int:
+        """How many exercises are solved."""
+        return sum(each.passed for each in self.exercises)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        exercises = [each.to_dict() for each in self.exercises]
+        return {"lab": self.lab, "passed": self.passed, "exercises": exercises}
+
+    def __str__(self) -> str:
+        from mlref.study.labs.shown import as_text
+
+        return as_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The result as a notebook shows it."""
+        from mlref.study.labs.shown import as_html
+
+        return as_html(self)
+
+
+def grade_lab(
+    lab: Lab,
+    answers: Mapping[str, str],
+    *,
+    only: str | None = None,
+    watcher: Callable[[ExerciseResult], None] | None = None,
+) -> LabResult:
+    """The results of a lab's exercises, one after the other.
+
+    Args:
+        lab: the lab.
+        answers: exercise -> code of its cell; one that is not there is "missing".
+        only: an exercise, to grade no other.
+        watcher: is given each result as it comes.
+
+    Raises:
+        LabError: the lab has no exercise `only`, or its source cannot be read.
+        MissingExtraError: the extra "study" is not installed.
+    """
+    chosen = lab.exercises if only is None else (lab.exercise(only),)
+    results = []
+    for each in chosen:
+        code = answers.get(each.name)
+        result = missing(lab, each.name) if code is None else grade(lab, each.name, code)
+        results.append(result)
+        if watcher is not None:
+            watcher(result)
+    return LabResult(lab.name, lab.title, tuple(results))
+
+
+def missing(lab: Lab, exercise: str) -> ExerciseResult:
+    """The result of an exercise to which there is no answer."""
+    message = f"there is no cell that begins with `# answer: {exercise}`"
+    why = "in a notebook, run that cell first; if you deleted it, `mlref labs reset` brings it back"
+    return ExerciseResult(lab.name, exercise, "missing", message=message, why=why)
+
+
+def grade(lab: Lab, exercise: str, code: str) -> ExerciseResult:
+    """What the checks of an exercise say to an answer.
+
+    Args:
+        lab: the lab.
+        exercise: the exercise's name.
+        code: the answer's cell.
+
+    Raises:
+        LabError: the lab has no such exercise, or its source cannot be read.
+        MissingExtraError: the extra "study" is not installed.
+    """
+    from mlref.study.labs.cutting import given_code
+
+    lab.exercise(exercise)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mlref-grade-", ignore_cleanup_errors=True) as folder:
+        work = Path(folder, "work")
+        work.mkdir()
+        job = Path(folder, "job.json")
+        checks = str(lab.folder.resolve() / "checks.py")
+        given = given_code(lab, exercise)
+        files.write_json(
+            job, {"exercise": exercise, "code": code, "given": given, "checks": checks}
+        )
+        command = [sys.executable, "-m", "mlref.study._grade_child", str(job)]
+        variables = {"MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+        with start(command, name="grader", env=variables, cwd=work, limits=_LIMITS) as child:
+            found = _watched(child, lab)
+        if found is None:
+            found = _unreported(child)
+        printed = child.log_tail()
+    seconds = time.monotonic() - began
+    return _result(lab, exercise, found, printed=printed, seconds=seconds)
+
+
+def _result(
+    lab: Lab, exercise: str, found: Mapping[str, Any], *, printed: str, seconds: float
+) -> ExerciseResult:
+    checks = tuple(CheckOutcome(each["label"], each["passed"]) for each in found.get("checks", ()))
+    return ExerciseResult(
+        lab=lab.name,
+        exercise=exercise,
+        status=found["status"],
+        checks=checks,
+        message=found.get("message", ""),
+        why=found.get("why", ""),
+        output=printed,
+        seconds=round(seconds, 3),
+    )
+
+
+def _watched(child: ManagedProcess, lab: Lab) -> dict[str, Any] | None:
+    """What the child reported, or the limit that it overran; None if it ended without a word."""
+    with extra("study"):
+        import psutil
+
+    deadline = time.monotonic() + lab.time_limit_s
+    while True:
+        try:
+            return child.next_report(_LOOK_S)
+        except ProcessNotReadyError:
+            pass
+        except ProcessError:  # the answer wrote to the pipe on which results come
+            return None
+        if time.monotonic() > deadline:
+            return {
+                "status": "timeout",
+                "message": f"it did not end within {lab.time_limit_s:g} seconds",
+                "why": "a loop that never ends, or a wait for what does not come; a deployment "
+                "step without a time limit blocks everything behind it",
+            }
+        used = _rss_bytes(psutil, child.pid)
+        if used > lab.memory_limit_bytes:
+            return {
+                "status": "memory",
+                "message": f"it took {used / 2**20:,.0f} MB of memory, "
+                f"{lab.memory_limit_bytes / 2**20:,.0f} are allowed",
+                "why": "a container with such a limit would have been killed; hold less at a time",
+            }
+
+
+def _rss_bytes(psutil: Any, pid: int) -> int:
+    """The memory of a process and its children; 0 when it has ended."""
+    with suppress(psutil.Error):
+        root = psutil.Process(pid)
+        every = [root, *root.children(recursive=True)]
+        return sum(int(each.memory_info().rss) for each in every)
+    return 0
+
+
+def _unreported(child: ManagedProcess) -> dict[str, Any]:
+    """What to say of a child that ended without a result."""
+    code = child.returncode
+    ending = "was killed" if code is not None and code < 0 else f"ended with status {code}"
+    return {
+        "status": "error",
+        "message": f"the Python process {ending} before your answer could be checked",
+        "why": "leave out os._exit(), signals and writing to foreign file descriptors",
+    }

@@ -10,7 +10,8 @@ from mlref.study.interview.card import MAX_WEIGHT, Card, Point
 __all__ = ["sheet"]
 
 _STYLE = """
-@page { size: A4; margin: 12mm 12mm 14mm; }
+@page { size: A4; margin: 12mm 12mm 14mm;
+  @bottom-right { content: counter(page) " / " counter(pages); font: 7pt sans-serif; } }
 * { box-sizing: border-box; }
 body { font: 8.6pt/1.36 "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif;
   color: #111; background: #fff; max-width: 186mm; margin: 0 auto; }
@@ -23,12 +24,12 @@ section { margin: 0 0 5mm; }
 h2 { font-size: 10pt; line-height: 1.25; margin: 0 0 1mm; border-top: 0.6pt solid #111;
   padding-top: 1.2mm; }
 h2 small { display: block; font-size: 7.6pt; font-weight: normal; color: #333; }
-p.answer { margin: 0 0 1.2mm; padding-left: 2.2mm; border-left: 1.6pt solid #777;
+p.answer { margin: 0 0 1.8mm; padding-left: 2.2mm; border-left: 1.6pt solid #777;
   orphans: 3; widows: 3; }
 ul { list-style: none; margin: 0; padding: 0; }
-li { break-inside: avoid; margin: 0 0 0.5mm; padding-left: 4.2mm; text-indent: -4.2mm; }
-li::before { content: ""; display: inline-block; width: 2.4mm; height: 2.4mm; margin-right: 1.8mm;
-  border: 0.6pt solid #111; vertical-align: -0.3mm; }
+li { break-inside: avoid; margin: 0 0 0.6mm; padding-left: 4.4mm; position: relative; }
+li::before { content: ""; position: absolute; left: 0; top: 0.7mm; width: 2.5mm; height: 2.5mm;
+  border: 0.6pt solid #111; }
 @media screen { body { padding: 8mm 4mm; font-size: 11pt; } }
 @media screen and (max-width: 640px) { main { columns: 1; } }
 """

@@ -11,6 +11,7 @@ from mlref.study.interview.listen import Span
 
 __all__ = ["Hit", "search", "similar_words"]
 
+_ALIKE = 0.75  # of 1: difflib's ratio from which two spellings are much the same
 _WORD = re.compile(r"\w[\w/&-]*")
 
 
@@ -58,7 +59,9 @@ def similar_words(cards: Iterable[Card], words: Iterable[str]) -> list[str]:
 
     known = {word.lower() for card in cards for _, text in _texts(card) for word in _words(text)}
     near = [
-        each for word in words for each in difflib.get_close_matches(word.lower(), sorted(known))
+        each
+        for word in words
+        for each in difflib.get_close_matches(word.lower(), sorted(known), cutoff=_ALIKE)
     ]
     return list(dict.fromkeys(near))
 

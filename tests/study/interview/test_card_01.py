@@ -1,0 +1,207 @@
+"""What card 01 hears: in other words than its own, and not in their opposite."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlref.study.interview.card import find_card
+from mlref.study.interview.listen import listen
+
+CARD = find_card("01")
+
+SAID = {
+    "schema_check": [
+        "First I validate the raw data, types and ranges, before any training.",
+        "Rows with impossible values are thrown out before the model learns from them.",
+        "We run data quality checks with Great Expectations.",
+    ],
+    "later_data": [
+        "Evaluate on months that come after the training period, using a time-based split.",
+        "Do not split at random; hold out the newest weeks as the future data.",
+        "I backtest the model.",
+        "Train on January to March and test on later months.",
+    ],
+    "still_ranks": [
+        "I look at the AUC month by month to see whether it holds up.",
+        "Half a year later it still ranks late flights first.",
+    ],
+    "second_model": [
+        "Champion and challenger go through the same steps.",
+        "The pipeline must be framework-agnostic.",
+        "I do not want to be locked in to one library like PyTorch.",
+    ],
+    "preprocessing_inside": [
+        "Export the preprocessing together with the model as one ONNX graph.",
+        "After the conversion I check that it gives the same predictions as the original.",
+        "The file holds the model and the feature engineering, which avoids training-serving skew.",
+        "Encoders and imputation have to live inside the exported graph.",
+    ],
+    "faster_row": [
+        "ONNX Runtime is a lot faster for single predictions.",
+        "scikit-learn is slow for one row because of DataFrame overhead.",
+    ],
+    "cold_load": [
+        "The graph also starts faster in a new process.",
+        "It has fewer dependencies, so cold starts are short.",
+    ],
+    "pickle_is_code": [
+        "Unpickling a file can execute arbitrary code.",
+        "Pickles are dangerous, since loading one runs whatever is inside.",
+        "There is a security risk in joblib files.",
+    ],
+    "onnx_no_code": [
+        "An ONNX file is only data and does not execute Python.",
+        "A safer format, such as safetensors or ONNX, is used.",
+    ],
+    "reproducible": [
+        "The build should be reproducible.",
+        "Packing it again yields an identical hash.",
+    ],
+    "refuses_tampering": [
+        "Each file has a SHA-256 in the manifest that is verified at load time.",
+        "The loader checks the hash of every file and refuses corrupted ones.",
+        "A modified artefact must not load.",
+    ],
+    "golden_rows": [
+        "Before going live I send a few known requests to the endpoint and compare the outputs.",
+        "A smoke test with recorded examples tells whether the deployed service answers alike.",
+        "The server returns the same predictions as the notebook.",
+    ],
+    "bad_input_refused": [
+        "The API validates every request and returns 422 if something is off.",
+        "Malformed input is rejected with a clear error.",
+        "It never guesses when a field has the wrong type.",
+    ],
+    "batching": [
+        "Dynamic batching raises throughput.",
+        "Concurrent requests are grouped and sent through the model in one pass.",
+    ],
+    "overload": [
+        "When there is too much traffic it sheds load with 503 and Retry-After.",
+        "Rate limiting and a bounded queue protect the service.",
+    ],
+    "drain": [
+        "Rolling updates with graceful shutdown.",
+        "On shutdown it finishes the in-flight requests.",
+        "Nothing is dropped: the old pods drain first.",
+    ],
+    "watch_outcomes": [
+        "Then I monitor predictions, drift and accuracy once labels arrive.",
+        "Compare the mean prediction with what really happened each day.",
+        "We track the distribution of the inputs and the outputs, and the calibration.",
+    ],
+    "no_leak": [
+        "Only features that are available at prediction time may be used.",
+        "Avoid leakage.",
+        "Features must be point-in-time correct.",
+    ],
+    "rollback": [
+        "Start with a canary and roll back if something goes wrong.",
+        "I send five percent of the traffic to the new one and keep the previous version around.",
+    ],
+    "owner": [
+        "Alerts go to the on-call engineer, with a runbook.",
+        "Somebody has to own it.",
+    ],
+}  # fmt: skip
+
+DENIED = {
+    "schema_check": "You do not need to validate the training data.",
+    "later_data": "There is no need to test on later data.",
+    "refuses_tampering": "Checksums are unnecessary for a model.",
+    "bad_input_refused": "Input validation is overkill, so we can skip checking the requests.",
+    "watch_outcomes": "Monitoring the predictions is not necessary after that.",
+    "rollback": "You never need a rollback.",
+    "preprocessing_inside": "It doesn't matter whether preprocessing is in the model file.",
+}
+
+FLAGGED = {
+    "random_split": [
+        "I shuffle the rows and do an 80/20 split, then train_test_split gives the score.",
+        "Hold out twenty percent of the rows at random and report accuracy.",
+    ],
+    "ship_the_pickle": [
+        "Save the model with joblib and upload it.",
+        "I would pickle it and put the pickle on the server.",
+    ],
+    "prepared_twice": [
+        "The backend team reimplements the feature engineering in Java.",
+        "Preprocessing is done by the client before it calls the API.",
+    ],
+    "guess_on_bad_input": [
+        "For invalid values I just use a default value.",
+        "The service should always return some prediction.",
+    ],
+    "status_200_is_proof": [
+        "If the health check passes, that means the deployment is working.",
+        "It returns 200, so everything is fine.",
+    ],
+    "done_when_deployed": [
+        "Once it is live, we are done.",
+        "We only monitor latency and CPU.",
+    ],
+    "queue_everything": [
+        "I put an unbounded queue in front of it.",
+        "All requests are queued until there is capacity.",
+    ],
+    "checksum_stops_attackers": ["The hash makes sure that no attacker can swap the file."],
+    "onnx_is_safe": ["ONNX is completely safe, whoever made it."],
+}
+
+REJECTED = [
+    "Never split at random when time matters.",
+    "A random split would be a mistake here, as it flatters the model.",
+    "I do not pickle the model, because a pickle runs code when it is loaded.",
+    "It would be wrong to let the client prepare the features again.",
+    "A green health check does not mean that the deployment works.",
+    "Many people think that the work is done once the model is deployed.",
+    "Instead of an unbounded queue I refuse what is beyond the limit.",
+    "Do not assume that ONNX is completely safe.",
+]
+
+OFF_TOPIC = (
+    "I would start by asking the stakeholders what they want, build a team, choose a project "
+    "management method and plan the sprints. Communication is the most important part."
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [(name, words) for name, all_of in SAID.items() for words in all_of]
+)
+def test_a_point_is_heard_in_other_words(name: str, words: str) -> None:
+    """Each way to say a point suggests it, and raises no red flag."""
+    heard = listen(CARD, words)
+    assert name in heard.points
+    assert heard.red_flags == {}
+
+
+@pytest.mark.parametrize(("name", "words"), DENIED.items())
+def test_a_denied_point_is_not_heard(name: str, words: str) -> None:
+    """Words that do without a point do not suggest it."""
+    assert name not in listen(CARD, words).points
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [(name, words) for name, all_of in FLAGGED.items() for words in all_of]
+)
+def test_a_wrong_statement_is_flagged(name: str, words: str) -> None:
+    """Each plausible wrong statement raises its flag."""
+    assert name in listen(CARD, words).red_flags
+
+
+@pytest.mark.parametrize("words", REJECTED)
+def test_rejecting_a_wrong_statement_is_not_flagged(words: str) -> None:
+    """Whoever warns of a mistake does not make it."""
+    assert listen(CARD, words).red_flags == {}
+
+
+def test_nothing_is_heard_off_topic() -> None:
+    """An answer to another question suggests nothing."""
+    heard = listen(CARD, OFF_TOPIC)
+    assert (heard.points, heard.red_flags) == ({}, {})
+
+
+def test_every_point_and_flag_has_other_words_here() -> None:
+    """No point and no red flag of the card is left untried."""
+    assert set(SAID) == {point.id for point in CARD.points}
+    assert set(FLAGGED) == {flag.id for flag in CARD.red_flags}

@@ -81,7 +81,7 @@ def _search(
     console = Console()
     if not hits:
         near = similar_words(cards, wanted)
-        advice = f"close to it: {', '.join(near)}" if near else "try one word, or how it begins"
+        advice = f"close to it: {', '.join(near)}" if near else "try fewer words, or how one begins"
         message = f"no card holds {' and '.join(wanted)} in one text; {advice}"
         Console(stderr=True).print(Text(message), soft_wrap=True)
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,13 @@ from mlref.study.results import CheckResult, NotebookResult, RunResult
 
 def _run(out: Path) -> RunResult:
     return RunResult(started=datetime(2013, 1, 1, tzinfo=UTC), seconds=1.0, out=out, notebooks=())
+
+
+def _passed(name: str) -> NotebookResult:
+    """A notebook that ran without an error."""
+    return NotebookResult(
+        name=name, status="passed", seconds=1.0, cpu_seconds=None, cells_done=1, cells_total=1
+    )
 
 
 def _good(_run: RunResult, _console: Console) -> CheckResult:
@@ -62,15 +70,7 @@ def _measured(folder: Path, auc: float) -> Path:
 def _checked(figures: Path) -> tuple[CheckResult, str]:
     """What the check found, and what it showed."""
     (step,) = after.checks(everything=False, figures=figures)
-    notebook = NotebookResult(
-        name="01_deployment_steps",
-        status="passed",
-        seconds=1.0,
-        cpu_seconds=None,
-        cells_done=1,
-        cells_total=1,
-    )
-    run = replace(_run(figures), notebooks=(notebook,))
+    run = replace(_run(figures), notebooks=(_passed("01_deployment_steps"),))
     console = Console(file=io.StringIO(), width=80)
     found = step[1](run, console)
     assert found is not None
@@ -89,14 +89,7 @@ def test_claims_that_hold_pass(tmp_path: Path) -> None:
 
 def test_a_run_without_claims_has_no_evidence_check(tmp_path: Path) -> None:
     """A notebook without a card, or one that failed, leaves nothing to check or to show."""
-    notebook = NotebookResult(
-        name="00_start_here",
-        status="passed",
-        seconds=1.0,
-        cpu_seconds=None,
-        cells_done=1,
-        cells_total=1,
-    )
+    notebook = _passed("00_start_here")
     failed = replace(notebook, name="01_deployment_steps", status="failed")
     run = replace(_run(tmp_path), notebooks=(notebook, failed))
     console = Console(file=io.StringIO())
@@ -112,6 +105,27 @@ def test_a_figure_out_of_its_bound_fails_the_run(tmp_path: Path) -> None:
     (problem,) = result.problems
     assert shown == f"evidence: 1 of {result.total} claims does not hold\n"
     assert "01.champion_auc: is 0.6, must be >= 0.67" in problem
+
+
+def test_a_claim_whose_figure_is_missing_fails_the_run(tmp_path: Path) -> None:
+    """A figure that a notebook stopped recording is a problem that names it."""
+    path = _measured(tmp_path, auc=0.7) / "01_deployment_steps.json"
+    values = json.loads(path.read_text())
+    del values["figures"]["01.parity"]
+    path.write_text(json.dumps(values))
+    (problem,) = _checked(path.parent)[0].problems
+    assert problem.startswith("01.parity: was not measured")
+
+
+def test_a_card_whose_evidence_is_pending_leaves_nothing_to_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook may run before its card is complete; that is no failure, and no check."""
+    (tmp_path / "02_containers.toml").write_text('pending = ["evidence"]\n[[points]]\ntext = "x"\n')
+    monkeypatch.setattr(resources, "folder", lambda _kind: tmp_path)
+    run = replace(_run(tmp_path), notebooks=(_passed("02_containers"),))
+    steps = after.checks(everything=False, figures=tmp_path)
+    assert after.followed_by(run, Console(file=io.StringIO()), steps).checks == ()
 
 
 def test_figures_that_were_not_recorded_fail_the_run(tmp_path: Path) -> None:

@@ -54,13 +54,14 @@ def search(cards: Iterable[Card], words: Sequence[str]) -> list[Hit]:
 
 
 def similar_words(cards: Iterable[Card], words: Iterable[str]) -> list[str]:
-    """Words of the cards that are spelt much like those given, which were not found."""
+    """Words of the cards that are spelt much like those given that no card holds."""
     import difflib
 
     known = {word.lower() for card in cards for _, text in _texts(card) for word in _words(text)}
     near = [
         each
         for word in words
+        if not any(other.startswith(word.lower()) for other in known)
         for each in difflib.get_close_matches(word.lower(), sorted(known), cutoff=_ALIKE)
     ]
     return list(dict.fromkeys(near))

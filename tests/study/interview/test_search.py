@@ -65,3 +65,4 @@ def test_words_spelt_alike_are_named() -> None:
     """Who mistypes a word learns how the cards write it."""
     assert similar_words(CARD, ["pikle"]) == ["pickle"]
     assert similar_words(CARD, ["zzzz"]) == []
+    assert similar_words(CARD, ["Pickle", "pick"]) == []

@@ -13,25 +13,25 @@ _STYLE = """
 @page { size: A4; margin: 12mm 12mm 14mm;
   @bottom-right { content: counter(page) " / " counter(pages); font: 7pt sans-serif; } }
 * { box-sizing: border-box; }
-body { font: 8.6pt/1.36 "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif;
-  color: #111; background: #fff; max-width: 186mm; margin: 0 auto; }
-header { border-bottom: 1.5pt solid #111; margin-bottom: 4mm; padding-bottom: 1.5mm; }
-h1 { font-size: 15pt; margin: 0; }
-header p { margin: 0.5mm 0 0; color: #333; }
-main { columns: 2; column-gap: 8mm; }
-section { margin: 0 0 5mm; }
+body { font: 11pt/1.36 "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif;
+  color: #111; background: #fff; max-width: 44em; margin: 0 auto; padding: 1.5em 1em; }
+header { border-bottom: 1.5pt solid #111; margin-bottom: 1.3em; padding-bottom: 0.5em; }
+h1 { font-size: 1.75em; margin: 0; }
+header p { margin: 0.2em 0 0; color: #333; }
+section { margin: 0 0 1.6em; }
 .head { break-inside: avoid; break-after: avoid; }
-h2 { font-size: 10pt; line-height: 1.25; margin: 0 0 1mm; border-top: 0.6pt solid #111;
-  padding-top: 1.2mm; }
-h2 small { display: block; font-size: 7.6pt; font-weight: normal; color: #333; }
-p.answer { margin: 0 0 1.8mm; padding-left: 2.2mm; border-left: 1.6pt solid #777;
-  orphans: 3; widows: 3; }
+h2 { font-size: 1.16em; line-height: 1.25; margin: 0 0 0.3em; border-top: 0.6pt solid #111;
+  padding-top: 0.35em; }
+h2 small { display: block; font-size: 0.76em; font-weight: normal; color: #333; }
+p.answer { margin: 0 0 0.6em; padding-left: 0.7em; border-left: 1.6pt solid #777; }
 ul { list-style: none; margin: 0; padding: 0; }
-li { break-inside: avoid; margin: 0 0 0.6mm; padding-left: 4.4mm; position: relative; }
-li::before { content: ""; position: absolute; left: 0; top: 0.7mm; width: 2.5mm; height: 2.5mm;
+li { break-inside: avoid; margin: 0 0 0.2em; padding-left: 1.45em; position: relative; }
+li::before { content: ""; position: absolute; left: 0; top: 0.25em; width: 0.82em; height: 0.82em;
   border: 0.6pt solid #111; }
-@media screen { body { padding: 8mm 4mm; font-size: 11pt; } }
-@media screen and (max-width: 640px) { main { columns: 1; } }
+@media print {
+  body { font-size: 8.6pt; max-width: none; padding: 0; }
+  main { columns: 2; column-gap: 8mm; }
+}
 """
 
 

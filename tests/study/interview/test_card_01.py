@@ -159,6 +159,68 @@ REJECTED = [
     "Do not assume that ONNX is completely safe.",
 ]
 
+WHOLE = {
+    "experienced": (
+        """I'd start from the contract: which columns come in, their dtypes and allowed
+        ranges, and I enforce that contract on the training set as well as at inference.
+        Evaluation has to mimic production, so my holdout is the last few months, not a
+        random sample. I look at how the metric decays over those months. Everything
+        between the raw columns and the score goes into one exported object, typically
+        ONNX, and I diff its output against the sklearn pipeline on a few thousand rows
+        including nulls and unseen categories. I avoid pickle: deserialising it runs
+        arbitrary Python and it ties you to exact library versions. The bundle gets a
+        manifest with hashes, so a corrupted or swapped file fails at startup. Before the
+        new instance takes traffic it must reproduce a handful of stored request/response
+        pairs. The service replies 422 to anything that violates the schema rather than
+        imputing silently. Under load it micro-batches, caps the queue and returns 503
+        with Retry-After when saturated; on SIGTERM it stops accepting and finishes what's
+        in flight. Rollout is canary, with one-click revert. Finally log predictions, join
+        them with the ground truth when it arrives, and alert the owning team when the
+        calibration is off.""",
+        set(SAID)
+        - {"second_model", "faster_row", "cold_load", "onnx_no_code", "reproducible", "no_leak"},
+        set(),
+    ),
+    "textbook": (
+        """First you'd train and validate the model, serialize it using pickle or joblib,
+        wrap it in a Flask or FastAPI REST API, containerize it with Docker, push the
+        image to ECR and deploy it on EC2, ECS or Kubernetes. Then set up a load balancer
+        and autoscaling, a CI/CD pipeline, monitoring with CloudWatch or Prometheus, and
+        retrain periodically. Security: IAM roles and HTTPS.""",
+        set(),
+        {"ship_the_pickle"},
+    ),
+    "wrong": (
+        """Split the data 80/20 randomly and check the accuracy on the test set. If the
+        accuracy is high, dump the model with joblib and upload it to the server. The web
+        team rewrites the feature engineering in TypeScript so the browser can call the
+        API. If a value is missing or wrong we substitute a default so that the user
+        always gets a prediction. When the health check is green that means we're done.
+        After deployment the model does not change, so its performance stays constant; we
+        only monitor CPU and latency.""",
+        set(),
+        {"random_split", "ship_the_pickle", "prepared_twice", "guess_on_bad_input"}
+        | {"status_200_is_proof", "done_when_deployed"},
+    ),
+    "denying": (
+        """Data drift is not a concern as the model was tested. No schema is needed,
+        pandas infers it. I wouldn't bother with checksums. Golden rows are optional.
+        There's no need for graceful shutdown since clients retry. A random split is
+        enough.""",
+        set(),
+        {"random_split"},
+    ),
+    "beside the point": (
+        """We optimise inference time with load tests, since load balancing is faster than
+        one big machine. Some requests fail, so the client sends them together with an API
+        key. There was a memory leak, and the nightly batch inference job uses another
+        cluster.""",
+        set(),
+        set(),
+    ),
+}  # fmt: skip
+"""Whole answers, labelled by reading them: the points they make, the red flags they raise."""
+
 OFF_TOPIC = (
     "I would start by asking the stakeholders what they want, build a team, choose a project "
     "management method and plan the sprints. Communication is the most important part."
@@ -193,6 +255,14 @@ def test_a_wrong_statement_is_flagged(name: str, words: str) -> None:
 def test_rejecting_a_wrong_statement_is_not_flagged(words: str) -> None:
     """Whoever warns of a mistake does not make it."""
     assert listen(CARD, words).red_flags == {}
+
+
+@pytest.mark.parametrize(("words", "points", "flags"), WHOLE.values(), ids=WHOLE)
+def test_whole_answers_are_heard(words: str, points: set[str], flags: set[str]) -> None:
+    """A long answer suggests the points that a reader finds in it, and no others."""
+    heard = listen(CARD, words)
+    assert set(heard.points) == points
+    assert set(heard.red_flags) == flags
 
 
 def test_nothing_is_heard_off_topic() -> None:

@@ -43,6 +43,7 @@ __all__ = [
     "cache_path",
     "known_categories",
     "load",
+    "recorded_csv",
     "validate",
 ]
 
@@ -199,6 +200,18 @@ def cache_path() -> Path:
     for source in _sources():
         digest.update(source.read_bytes())
     return folder / f"flights-{digest.hexdigest()[:16]}.parquet+sha256"
+
+
+def recorded_csv() -> Path:
+    """The flights as they were recorded, a zipped CSV file; pandas reads it as it is.
+
+    It holds what is known only after departure: actual times, delays, time in the air. That is for
+    looking at, for instance at what a leak would be; nothing there may become a feature.
+
+    Raises:
+        MissingExtraError: the extra "train" is not installed.
+    """
+    return _sources()[0]
 
 
 def _months(months: Iterable[int] | None) -> list[int] | None:

@@ -12,8 +12,9 @@ they become `rows = todo(...)`; and so does one line that ends in a hole:
 
     share = late / total  # hole: the share of late flights
 
-Code cells that are no answer are *given*: the grader runs those that stand before an answer, but
-for cells with the tag "try", in which a learner tries out what was written.
+Code cells that are no answer are *given*: the grader runs those that stand before an answer. It
+leaves out cells with the tag "try", in which a learner tries out what was written, and those with
+tags like "for:share" where it grades another exercise than `share`.
 """
 
 from __future__ import annotations
@@ -160,13 +161,19 @@ def given_code(lab: Lab, exercise: str) -> list[tuple[str, str]]:
         name = _answers(cell)
         if name == wanted.name:
             break
-        if cell.kind == "markdown" or (name is None and "try" in cell.tags):
+        if cell.kind == "markdown" or (name is None and not _serves(cell, wanted.name)):
             continue
         if name is None:
             found.append((f"cell {number}", cell.source))
         elif name in wanted.needs:
             found.append((name, cut(cell.source, only=())))
     return found
+
+
+def _serves(cell: Cell, exercise: str) -> bool:
+    """Whether a given cell is run for an exercise."""
+    reserved = [tag for tag in cell.tags if tag.startswith("for:")]
+    return "try" not in cell.tags and (not reserved or f"for:{exercise}" in reserved)
 
 
 def holes(lab: Lab) -> list[Hole]:

@@ -1,0 +1,377 @@
+"""What right answers to lab 01 satisfy."""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx.parser
+
+from mlref import artifact
+from mlref.artifact import Manifest
+from mlref.errors import ArtifactParityError
+from mlref.study.labs.checks import exercise, reject
+
+# 1. Leaks
+
+TOO_LATE = {
+    "dep_time": "it is written down when the aircraft leaves, an hour after you were asked",
+    "dep_delay": "it is the best predictor there is, and nobody knows it before the departure",
+    "arr_time": "it is known when the flight is over",
+    "air_time": "it is the time really flown, not the planned one; weak columns leak, too",
+    "late_today": "the share of this whole day holds flights that have not left yet, and this one",
+}
+IN_TIME = {
+    "minute_of_day": "it stands in the schedule",
+    "distance": "it never changes",
+    "busy": "it counts what is scheduled, not what happens",
+    "late_yesterday": "yesterday is over",
+}
+
+
+@exercise("leaks")
+def leaks_is_a_set_of_columns(answer):
+    """`leaks` is a set of columns from the table."""
+    leaks = answer.leaks
+    if not isinstance(leaks, set | frozenset | list | tuple):
+        reject(
+            f"`leaks` must be a set of names, got {leaks!r:.60}",
+            why="the next line asks of each column whether it is in it",
+        )
+    unknown = sorted(str(each) for each in set(leaks) - TOO_LATE.keys() - IN_TIME.keys())
+    if unknown:
+        reject(
+            f"`leaks` names {', '.join(unknown)}, which is no column of the table",
+            why="a column that is misspelt is not left out",
+        )
+
+
+@exercise("leaks")
+def every_leak_is_found(answer):
+    """No column is kept that is known only after the question was asked."""
+    missed = [name for name in TOO_LATE if name not in answer.leaks]
+    if missed:
+        reject(
+            "\n".join(f"`{name}` is kept, but {TOO_LATE[name]}" for name in missed),
+            why="a model that was given it shines in every test and is blind in production, where "
+            "the column is empty when it is asked",
+        )
+
+
+@exercise("leaks")
+def nothing_honest_is_thrown_away(answer):
+    """Columns that are known in time are kept, however good or bad they look."""
+    lost = [name for name in IN_TIME if name in answer.leaks]
+    if lost:
+        reject(
+            "\n".join(f"`{name}` is no leak: {IN_TIME[name]}" for name in lost),
+            why="a leak is a matter of when a value is known; throwing away by AUC loses what "
+            "the model could honestly use",
+        )
+
+
+@exercise("leaks")
+def the_honest_auc_is_that_of_the_best_column_left(answer):
+    """`honest_auc` is the AUC of the best column that is known in time."""
+    value = answer.number("honest_auc")
+    best = max(answer.aucs[name] for name in IN_TIME)
+    if abs(value - best) > 0.0005:
+        leaking = [name for name in TOO_LATE if abs(answer.aucs[name] - value) < 0.0005]
+        source = f", which is what {leaking[0]} has" if leaking else ""
+        reject(
+            f"honest_auc is {value:.3f}{source}; the best column that is known in time has {best:.3f}",
+            why="the figure that you promise must be one that production can keep",
+        )
+
+
+# 2. An artefact that refuses tampering
+
+
+def _published(answer, place, graph=None):
+    """A folder with what the answer published, and what it told the receiver."""
+    folder = f"{place}/late"
+    model = answer.graph_of(_prepared()) if graph is None else graph
+    return Path(folder), answer.function("publish")(folder, model, answer.rows, answer.expected)
+
+
+def _prepared():
+    """The preparation as the solution of the last exercise writes it."""
+    lines = []
+    for name, source, mean, deviation in (
+        ("minute", "minute_of_day", 817.8, 281.4),
+        ("humid", "humid", 57.8, 20.3),
+        ("gust", "known", 26.8, 3.9),
+    ):
+        lines += [
+            f"mean_{name} = Constant <value = float[1] {{{mean}}}> ()",
+            f"deviation_{name} = Constant <value = float[1] {{{deviation}}}> ()",
+            f"centred_{name} = Sub ({source}, mean_{name})",
+            f"z_{name} = Div (centred_{name}, deviation_{name})",
+        ]
+    known = [
+        "unknown = IsNaN (wind_gust)",
+        "usual = Constant <value = float[1] {26.5}> ()",
+        "known = Where (unknown, usual, wind_gust)",
+    ]
+    return "\n".join(["", *lines[:8], *known, *lines[8:]])
+
+
+def _refused(answer, folder, digest):
+    """Whether `receive` refuses a folder; a model that only fails later is not refused."""
+    try:
+        answer.receive(folder, digest)
+    except NotImplementedError:
+        raise
+    except Exception:
+        return True
+    return False
+
+
+@exercise("refuse_tampering")
+def what_was_published_is_received(answer):
+    """What was published arrives, and predicts for the five rows what the training code did."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, digest = _published(answer, place)
+        if not isinstance(digest, str) or not digest:
+            reject(
+                f"`publish` returned {digest!r:.60}, not a text that identifies the artefact",
+                why="without it the receiver cannot tell your folder from any other",
+            )
+        model = answer.function("receive")(folder, digest)
+        if not hasattr(model, "predict"):
+            reject(
+                f"`receive` returned {type(model).__name__}, not a model that predicts",
+                why="whoever calls it wants predictions",
+            )
+        got = model.predict(answer.rows)
+        if np.abs(got - answer.expected).max() > 1e-5:
+            reject(
+                f"the model that was received predicts {np.round(got, 3)}, the training code "
+                f"{np.round(answer.expected, 3)}",
+                why="the same rows must give the same answers everywhere",
+            )
+
+
+@exercise("refuse_tampering")
+def golden_rows_come_from_the_training_code(answer):
+    """A graph that does not answer as the training code is not published."""
+    wrong = answer.graph_of(_prepared().replace("{26.5}", "{0.0}"))
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            _published(answer, place, wrong)
+        except ArtifactParityError:
+            return
+        reject(
+            "`publish` packed a graph that treats a missing gust as 0, though `expected` says "
+            "otherwise for the row without a gust",
+            why="golden answers that the graph gave itself always agree with it; they prove "
+            "nothing about the conversion",
+        )
+
+
+@exercise("refuse_tampering")
+def every_damaged_file_is_refused(answer):
+    """`receive` refuses the folder when one bit of any of its files was flipped."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, digest = _published(answer, place)
+        for path in sorted(folder.iterdir()):
+            good = path.read_bytes()
+            middle = len(good) // 2
+            path.write_bytes(good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :])
+            if not _refused(answer, folder, digest):
+                reject(
+                    f"one bit of {path.name} was flipped, and `receive` took the folder",
+                    why="a disk or a proxy that damages one byte gives you another model, which "
+                    "answers without any error",
+                )
+            path.write_bytes(good)
+
+
+@exercise("refuse_tampering")
+def a_forged_manifest_is_refused(answer):
+    """`receive` refuses a manifest that was rewritten with all its checksums made to fit."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, digest = _published(answer, place)
+        path = folder / "manifest.json"
+        forged = replace(Manifest.from_bytes(path.read_bytes()), metrics={"auc": 0.99})
+        path.write_bytes(forged.to_bytes())
+        if not _refused(answer, folder, digest):
+            reject(
+                "somebody wrote an AUC of 0.99 into the manifest and made its checksums fit; "
+                "`receive` believed it",
+                why="checksums inside the folder find accidents; against intent, what identifies "
+                "the artefact must come on another way than the artefact",
+            )
+
+
+@exercise("refuse_tampering")
+def another_artefact_is_refused(answer):
+    """`receive` refuses a whole, sound artefact that is not the one that was published."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, digest = _published(answer, place)
+        other = Path(place, "other")
+        artifact.pack(
+            other,
+            model=answer.graph_of(_prepared()),
+            name="late",
+            version="0.9.0",
+            inputs=answer.INPUTS,
+            golden=answer.rows,
+            expected=answer.expected,
+        )
+        shutil.rmtree(folder)
+        shutil.move(other, folder)
+        if not _refused(answer, folder, digest):
+            reject(
+                "version 0.9.0 lay in the folder instead of the one that was published, and "
+                "`receive` took it",
+                why="a roll-out that picks up yesterday's folder is the most common mix-up of all",
+            )
+
+
+# 3. Diagnosis
+
+
+@exercise("diagnose")
+def the_culprits_are_columns(answer):
+    """`culprits` is a set of the model's columns."""
+    if not isinstance(answer.culprits, set | frozenset | list | tuple):
+        reject(
+            f"`culprits` must be a set of names, got {answer.culprits!r:.60}",
+            why="there may be more than one",
+        )
+    unknown = sorted(str(name) for name in set(answer.culprits) - set(answer.COLUMNS))
+    if unknown:
+        reject(
+            f"`culprits` names {', '.join(unknown)}; the columns are {', '.join(answer.COLUMNS)}",
+            why="whoever repairs it looks for that column",
+        )
+
+
+@exercise("diagnose")
+def every_culprit_is_found(answer):
+    """Every column that is prepared differently is named, and no other."""
+    culprits = set(answer.culprits)
+    if not culprits:
+        reject(
+            "`culprits` is empty, but the answers differ from the truth",
+            why="status 200 says that the server understood the request, not that the request "
+            "said what was meant",
+        )
+    if "wind_gust" not in culprits:
+        reject(
+            "`wind_gust` is missing: the client turns a gust that was not reported into 0, the "
+            "training into the median",
+            why="a gap that becomes a zero is a calm day that never was; look at the rows in "
+            "which something is missing first",
+        )
+    if "humid" not in culprits:
+        reject(
+            "`humid` is missing: its numbers look plausible, but mean and deviation are those of "
+            "the client's own summer, not of the training",
+            why="a difference that is small in every row is the one that nobody notices",
+        )
+    if "minute_of_day" in culprits:
+        reject(
+            "`minute_of_day` is prepared alike on both sides",
+            why="whoever repairs what is not broken breaks it",
+        )
+
+
+@exercise("diagnose")
+def the_worst_error_is_measured(answer):
+    """`worst` is the largest error of a probability among the five rows."""
+    value = answer.number("worst")
+    error = np.abs(answer.asked - answer.expected)
+    if abs(value - error.max()) > 1e-4:
+        if abs(value - error.mean()) < 1e-4:
+            told = "that is the mean of the errors"
+        elif abs(abs(value) - error.max()) < 1e-4:
+            told = "an error's size has no sign"
+        else:
+            told = "compare `asked` with `expected`, row by row"
+        reject(
+            f"worst is {value:.3f}; the largest error is {error.max():.3f}; {told}",
+            why="a mean over many good rows hides the one passenger who missed the flight",
+        )
+
+
+# 4. Repair
+
+
+def _graph(answer):
+    """The graph around the answer's preparation."""
+    text = answer.function("preparation")()
+    if not isinstance(text, str):
+        reject(
+            f"`preparation` returned {type(text).__name__}, not text", why="the graph is made of it"
+        )
+    try:
+        return answer.graph_of(text)
+    except onnx.parser.ParseError as error:
+        reject(
+            f"ONNX cannot read your lines: {' '.join(str(error).split())[:300]}",
+            why="each line is `result = Operator (inputs)`; copy the pattern of the minute",
+        )
+
+
+def _predicted(answer, rows, expected):
+    """What the repaired graph answers for raw rows."""
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            packed = artifact.pack(
+                f"{place}/late",
+                model=_graph(answer),
+                name="late",
+                version="1.2.0",
+                inputs=answer.INPUTS,
+                golden=rows,
+                expected=expected,
+            )
+        except ArtifactParityError:
+            return None
+        return packed.predict(rows)
+
+
+def _truth(answer, rows):
+    z = np.c_[*answer.training(rows).values()]
+    return 1 / (1 + np.exp(1.135 - z @ [0.37, 0.394, 0.208]))
+
+
+@exercise("repair")
+def the_graph_takes_raw_columns(answer):
+    """The graph is whole: it makes z_humid and z_gust of the raw columns."""
+    graph = _graph(answer)
+    made = {name for node in graph.graph.node for name in node.output}
+    lacking = sorted({"z_humid", "z_gust"} - made)
+    if lacking:
+        reject(
+            f"no line makes {' and '.join(lacking)}",
+            why="the model's last part reads them; the graph cannot be loaded without",
+        )
+
+
+@exercise("repair")
+def complete_rows_are_answered_as_in_training(answer):
+    """Rows in which nothing is missing get the training code's probabilities."""
+    rows = {name: [values[i] for i in (0, 1, 2, 4)] for name, values in answer.rows.items()}
+    if _predicted(answer, rows, _truth(answer, rows)) is None:
+        reject(
+            "rows without a gap are not answered as by the training code: compare mean and "
+            "deviation of each column with the table, and which is subtracted and which divides",
+            why="the preparation of the training is part of the model; any other is another model",
+        )
+
+
+@exercise("repair")
+def a_missing_gust_is_answered_as_in_training(answer):
+    """A row without a gust gets the probability of the median gust, not of a calm or of nothing."""
+    rows = {name: [values[3]] for name, values in answer.rows.items()}
+    if _predicted(answer, rows, _truth(answer, rows)) is None:
+        reject(
+            "a row without a gust is not answered as by the training code, which fills 26.5 "
+            "*before* it subtracts the mean and divides",
+            why="three rows of four have no gust; an order of steps that only fails on them fails "
+            "nearly everywhere, and still answers 200",
+        )

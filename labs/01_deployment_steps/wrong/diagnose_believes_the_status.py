@@ -1,0 +1,4 @@
+# answer: diagnose
+# rejected: `culprits` is empty
+culprits = set()
+worst = 0.0

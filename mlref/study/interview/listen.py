@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Heard", "Span", "highlighted", "listen"]
 
+_AROUND = 300  # characters on each side of a match in which a denial counts
 _DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 
 _PLAIN = str.maketrans(
@@ -109,10 +110,11 @@ class _Answer:
         found = []
         for pattern in patterns:
             for match in pattern.finditer(self.plain):
-                before, after = self.plain[: match.start()], self.plain[match.end() :]
+                start, end = match.span()
+                before = self.plain[max(start - _AROUND, 0) : start]
+                after = self.plain[end : end + _AROUND]
                 if match[0] and not denied(before, after):
-                    last = self.places[match.end() - 1]
-                    found.append(Span(self.places[match.start()], last + 1))
+                    found.append(Span(self.places[start], self.places[end - 1] + 1))
         return _merged(found)
 
 

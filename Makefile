@@ -34,7 +34,7 @@ run: $(READY) $(REQUIRED)  ## run every notebook, then one model on every target
 	@$(BIN)/mlref run $(NB)
 
 .PHONY: test
-test: $(REQUIRED) check pytest nbval  ## everything that CI checks
+test: $(REQUIRED) check labs pytest nbval  ## everything that CI checks
 
 .PHONY: check
 check: $(READY)  ## lint, types, layers, generated files
@@ -44,6 +44,10 @@ check: $(READY)  ## lint, types, layers, generated files
 	@layers=$$($(BIN)/lint-imports --no-cache) || { echo "$$layers"; exit 1; }
 	@$(BIN)/python tools/nb.py check
 	@$(BIN)/python tools/readme.py check
+
+.PHONY: labs
+labs: $(READY)  ## prove that each lab is gradable: solutions pass, holes and wrong answers do not
+	@$(BIN)/python tools/labs.py check
 
 .PHONY: pytest
 pytest: $(READY)  ## the tests of library, tools and targets

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import mlref
@@ -17,7 +19,18 @@ from mlref.artifact import Artifact
 from mlref.cli import app
 from mlref.study.selection import parameters_of
 
-COMMANDS = ("doctor", "run", "serve")
+
+
+def _commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*before, name))
+        else:
+            yield (*before, name)
+
+
+COMMANDS = sorted(_commands(typer.main.get_command(app)))
 
 
 def _mlref(*words: str) -> tuple[int, str]:
@@ -50,19 +63,20 @@ def test_version() -> None:
     assert _mlref("--version") == (0, f"mlref {mlref.__version__}\n")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help_with_an_example(command: str) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_each_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
     """The help shows how the command is typed, within 80 columns."""
-    status, text = _mlref(command, "--help")
+    status, text = _mlref(*command, "--help")
     assert status == 0
-    assert f"Example: mlref {command}" in text
+    assert f"Example: mlref {' '.join(command)}" in text
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
 def test_help_lists_every_command() -> None:
     """Without a command, the commands are listed."""
     _, text = _mlref("--help")
-    assert all(command in text for command in COMMANDS)
+    assert {"run", "serve", "doctor", "init", "labs", "watch", "drill"} <= {c[0] for c in COMMANDS}
+    assert all(command[0] in text for command in COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ PARAMETERS = {
     "max_spend_usd": 0.0,
     "out": "build/runs",
 }
+ABOUT = re.compile(r"# [^\n]+\n\n\*[^*]+ minutes\.\s[^*]*Prerequisites?:[^*]+Next:[^*]+\*\n")
 MYST = re.compile(r"^[\s>]*(:::|(```+|~~~+)\s*\{)", re.MULTILINE)
 LOCAL_PORT = r"(?:127\.0\.0\.1|0\.0\.0\.0|localhost|\[::1?\]):(?!0+\b)\d+"
 VOLATILE = (
@@ -249,10 +250,16 @@ def check_shape(notebook: NotebookNode) -> list[Problem]:
 
 
 def check_title(notebook: NotebookNode) -> Iterator[Problem]:
-    """The notebook begins with a title."""
+    """The notebook begins with a title, and with what a reader must know before it."""
     first = notebook.cells[0]
     if first.cell_type != "markdown" or not first.source.startswith("# "):
         yield Problem(1, "not a Markdown cell that begins with `# `; put the title here")
+    elif not ABOUT.match(first.source):
+        yield Problem(
+            1,
+            "below the title belongs `*Ten minutes. Prerequisite: ... Next: ...*`; "
+            "say how long it takes, what it asks for and what comes next",
+        )
 
 
 def check_parameters(notebook: NotebookNode) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlref import __version__
-from mlref.cli import _learner, _running
+from mlref.cli import _cards, _drill, _glossary, _learner, _running
 from mlref.cli._group import Group
 
 __all__ = ["app", "main"]
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="An executable handbook of machine-learning deployment.",
-    epilog="Begin with: mlref doctor, then mlref run 00",
+    epilog="To learn: mlref init my-mlref. To run the notebooks: mlref run. To check: mlref doctor.",
 )
 
 
@@ -52,7 +52,8 @@ app.command(cls=_running.PairsCommand, epilog="Example: mlref run 01 02 -p seed 
 app.command(epilog="Example: mlref doctor --json")(_running.doctor)
 app.command(epilog="Example: mlref serve build/runs/01/champion --port 8000")(_running.serve)
 
-_learner.add_to(app)
+for _commands in (_learner, _drill, _cards, _glossary):
+    _commands.add_to(app)
 
 
 def main() -> None:

@@ -144,6 +144,10 @@ chapter_map()
 # | run everything | `make run`, or `mlref run 01` for one notebook; the copies go to `build/` |
 # | see what is installed | `mlref doctor` |
 # | put a model behind HTTP | `mlref serve build/runs/01/champion`, after `make run` has packed it |
+# | practise | `mlref init my-mlref` makes a folder of your own with labs that grade themselves: open `labs/01_deployment_steps/exercise.ipynb` there, or type `mlref watch` in it |
+# | prepare for an interview | `mlref drill` in that folder; `mlref cards show 01` for the answer with its evidence |
+# | know where you are | `mlref progress`, and `mlref review` for what is due |
+# | look a word up | `mlref glossary drift` |
 # | use the code in your own work | `import mlref`, then `mlref.flights.load()`; the README packs a model of your own |
 #
 # The cells of a notebook only tell the story. Whatever is worth using again is in the library,

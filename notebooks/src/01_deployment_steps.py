@@ -509,6 +509,11 @@ print(f"{len(claims)} claims, {len(violations)} not borne out")
 # %% [markdown]
 # ## Practice
 #
+# - **The lab**, 45 minutes, grades itself: [lab 01](../labs/01_deployment_steps/exercise.ipynb).
+#   Find the columns that nobody knows in time, pack an artefact that refuses tampering, and repair
+#   a server that answers 200 and is wrong. Best in a folder of your own: `mlref init my-mlref`.
+# - **The interview**: `mlref drill --topic 01` asks the question against a clock, shows which points
+#   of a good answer it heard, and asks again when you are about to forget it.
 # - Change `seed` in the second cell and run all. Which gates move, and which cannot?
 # - Pack a model of your own: the README shows it in ten lines.
 #
@@ -525,5 +530,7 @@ print(f"{len(claims)} claims, {len(violations)} not borne out")
 #    5.)*
 # 5. Your model needs a feature that is known two hours after the prediction. What now? *(It is a
 #    leak. Predict later, or use what stands in for it at prediction time.)*
+#
+# Words that are new to you: `mlref glossary parity`, for instance.
 #
 # **Next:** 02 Containers takes the same artefact to a machine that has none of these libraries.

@@ -14,7 +14,8 @@ import nb_rules
 from mlref.study.percent import Cell, write
 
 STEM = "07_topic"
-TITLE = Cell("markdown", (), "# A title")
+ABOUT = "*Ten minutes. Prerequisite: none. Next: nothing.*"
+TITLE = Cell("markdown", (), f"# A title\n\n{ABOUT}\n\nText.")
 PARAMETERS = Cell(
     "code",
     ("parameters",),

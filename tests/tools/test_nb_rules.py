@@ -45,6 +45,8 @@ def test_good_notebook_has_no_problems(tmp_path: Path) -> None:
     [
         ([PROSE, PARAMETERS], "cell 1: not a Markdown cell that begins with `# `"),
         ([SUM, PARAMETERS], "cell 1: not a Markdown cell that begins with `# `"),
+        ([Cell("markdown", (), "# A"), PARAMETERS], "cell 1: below the title belongs"),
+        ([Cell("markdown", (), "# A\n\n*Soon.*\n"), PARAMETERS], "cell 1: below the title belongs"),
         ([TITLE, SUM], "0 cells are tagged parameters"),
         ([TITLE, PARAMETERS, PARAMETERS], "2 cells are tagged parameters"),
         ([TITLE, PROSE, PARAMETERS], "cell 3: tagged parameters; it must be a code cell right"),

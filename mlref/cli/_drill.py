@@ -48,6 +48,7 @@ def drill(
 
     from mlref.study.extras import require
     from mlref.study.interview import drill as drilling
+    from mlref.study.interview.draft import alone
     from mlref.study.interview.mock import mock_interview
 
     if mock is not None and (topic or due):
@@ -57,7 +58,7 @@ def drill(
     require(["study"])
     desk = _desk()
     again = "mlref drill" if mock is None else f"mlref drill --mock {mock:g}"
-    with _kept_when_left(desk, again):
+    with _kept_when_left(desk, again), alone(desk.store):
         if mock is None:
             drilling.drill(desk, topic=topic, only_due=due)
         else:

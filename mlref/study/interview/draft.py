@@ -10,15 +10,18 @@ is not understood there is set aside in a file, never thrown away.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from mlref.errors import FileWriteError, LearnerError
 from mlref.runtime import files
 from mlref.study.learner.progress import State
 from mlref.study.learner.state import Store, stamp
 
-__all__ = ["Draft", "Phase", "Place", "drill_place", "mock_place", "set_aside"]
+__all__ = ["Draft", "Phase", "Place", "alone", "drill_place", "mock_place", "set_aside"]
 
 Phase: TypeAlias = Literal["typing", "confirming", "following"]
 
@@ -116,6 +119,38 @@ drill_place = Place(in_mock=False)
 
 mock_place = Place(in_mock=True)
 """Where `mlref drill --mock` keeps its draft."""
+
+
+@contextmanager
+def alone(store: Store) -> Iterator[None]:
+    """A block in which no second drill types into the same progress.
+
+    Raises:
+        LearnerError: another one is open.
+        FileWriteError: the file that tells so cannot be made.
+    """
+    import fcntl
+
+    path = store.private / "drill"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise FileWriteError(
+            error.errno,
+            f"it cannot be made ({error.strerror}): get permission to write in its folder",
+            str(path),
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LearnerError(
+                f"another drill is open in {store.folder}; two at once would overwrite each "
+                f"other's answer. Go on there, or end it with Ctrl-C, which keeps its answer"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)  # which gives the lock back
 
 
 def set_aside(store: Store, name: str, values: Mapping[str, Any], problem: Exception) -> None:

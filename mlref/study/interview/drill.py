@@ -54,7 +54,7 @@ def drill(desk: Desk, *, topic: str | None = None, only_due: bool = False) -> No
     draft = kept_draft(desk, drill_place)
     tell_notices(desk)
     if draft is not None and _goes_on(desk, draft):
-        show_weak(desk, desk.store.read(), desk.card(draft.card))
+        show_weak(desk, desk.store.read(), [desk.card(draft.card)])
         _round(desk, draft)
         if not only_due and (asked is None or asked.name == draft.card):
             return
@@ -62,7 +62,7 @@ def drill(desk: Desk, *, topic: str | None = None, only_due: bool = False) -> No
         _all_due(desk)
         return
     card = asked or choose_card(desk)
-    show_weak(desk, desk.store.read(), card)
+    show_weak(desk, desk.store.read(), [card])
     _begin(desk, card)
 
 
@@ -118,7 +118,7 @@ def _all_due(desk: Desk) -> None:
             cards = "1 more card is" if len(due) == 1 else f"{len(due)} more cards are"
             desk.typist.ask(f"{cards} due. Enter goes on, Ctrl-C leaves:")
         else:
-            show_weak(desk, desk.store.read(), due[0])
+            show_weak(desk, desk.store.read(), due)
         _begin(desk, due[0])
         asked += 1
     if not asked:

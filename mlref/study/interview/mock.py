@@ -117,6 +117,7 @@ def mock_interview(desk: Desk, *, minutes: float, generator: random.Random) -> P
     if sitting is not None and not _goes_on(desk, sitting):
         _close(desk, sitting)
         _finish(desk, sitting)
+        desk.say()
         sitting = None
     if sitting is None:
         sitting = _begin(desk, minutes, generator)
@@ -176,8 +177,9 @@ def _close(desk: Desk, sitting: Sitting) -> None:
 def _begin(desk: Desk, minutes: float, generator: random.Random) -> Sitting:
     """A new interview, which is in the progress from now on."""
     state, now = desk.store.read(), desk.store.clock.now()
-    show_weak(desk, state)
-    names = [card.name for card in draw(state, desk.cards, now, generator)]
+    cards = draw(state, desk.cards, now, generator)
+    show_weak(desk, state, cards)
+    names = [card.name for card in cards]
     report = _report_name(desk.store.folder, now)
     sitting = Sitting(now.isoformat(), minutes, report, names)
     with desk.store.update() as state:

@@ -112,9 +112,7 @@ def _reading(cards: Sequence[Card], state: State, folder: Path) -> Iterator[str]
 
 
 def _weak(weak: WeakPoint) -> str:
-    times = "once" if weak.times == 1 else f"{weak.times} times"
-    source = f" ({weak.point.source})" if weak.point.source else ""
-    return f"{weak.card.number} missed {times}: {weak.point.text}{source}"
+    return f"{weak} ({weak.point.source})" if weak.point.source else str(weak)
 
 
 def _where(card: Card, folder: Path) -> str:

@@ -60,7 +60,15 @@ class Typist(Protocol):
     def compose(
         self, text: str, *, seconds: float, limit_s: float, save: Save, note: str = ""
     ) -> Typed:
-        """The answer, when it is finished; it goes on from a text that took so many seconds."""
+        """The answer, when it is finished.
+
+        Args:
+            text: what was typed before.
+            seconds: how long that took.
+            limit_s: the time that there is, in seconds.
+            save: gets the text and the seconds.
+            note: what the answer is to, in a few words.
+        """
         ...
 
     def ask(self, question: str) -> str:
@@ -129,10 +137,9 @@ class TerminalTypist:
         session.default_buffer.on_text_changed += lambda buffer: saver.changed(buffer.text)
         with _saved_at_the_end(saver):
             answer = session.prompt(
-                "> ", default=text, pre_run=lambda: _watch_signals(session.app, saver)
+                "> ", default=text, pre_run=lambda: _watch_signals(session.app, saver.flush)
             )
-            if isinstance(answer, _Ended):
-                raise SystemExit(128 + answer.number)
+            _refuse_ended(answer)
         return Typed(answer, elapsed())
 
     def ask(self, question: str) -> str:
@@ -141,12 +148,17 @@ class TerminalTypist:
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed.
             EOFError: Ctrl-D was pressed, or the terminal went away.
+            SystemExit: SIGTERM or SIGHUP came.
             MissingExtraError: prompt_toolkit is not installed.
         """
         with extra("study"):
             from prompt_toolkit import PromptSession
-        session: PromptSession[str] = PromptSession(input=self._source, output=self._screen)
-        return session.prompt(f"{question} ").strip()
+        session: PromptSession[Any] = PromptSession(input=self._source, output=self._screen)
+        reply = session.prompt(
+            f"{question} ", pre_run=lambda: _watch_signals(session.app, lambda: None)
+        )
+        _refuse_ended(reply)
+        return str(reply).strip()
 
 
 class LineTypist:
@@ -267,14 +279,20 @@ def _saved_at_the_end(saver: _Saver) -> Iterator[None]:
             raise
 
 
-def _watch_signals(app: Application[Any], saver: _Saver) -> None:
+def _refuse_ended(answer: object) -> None:
+    """End the program if a signal asked for it; the terminal is as it was before."""
+    if isinstance(answer, _Ended):
+        raise SystemExit(128 + answer.number)
+
+
+def _watch_signals(app: Application[Any], flush: Callable[[], None]) -> None:
     """Let SIGTERM and SIGHUP save the text and end the application that has just been started."""
     if threading.current_thread() is not threading.main_thread():
         return
 
     def end(number: int) -> None:
         with suppress(MlrefError):  # it is tried, and told, once more at the end
-            saver.flush()
+            flush()
         if app.is_running and not (app.future and app.future.done()):
             app.exit(result=_Ended(number))
 

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from mlref.study.interview.card import Card
-from mlref.study.interview.rounds import days_until
+from mlref.study.interview.rounds import days_until, print_item
 from mlref.study.interview.schedule import RATINGS, due_at, last_rated, weak_points
 from mlref.study.learner.progress import State
 from mlref.tables import Table
@@ -70,16 +70,12 @@ def review(state: State, cards: Sequence[Card], now: datetime) -> Review:
     rated.sort(key=lambda each: each[0])
     due = [_card_step(card, "now", state) for date, card in rated if date <= now]
     later = [_card_step(card, days_until(date, now), state) for date, card in rated if date > now]
-    steps = [*_going_on(state), *due, *_solutions(state), *later]
-    weak = [
-        f"{each.card.number} missed {'once' if each.times == 1 else f'{each.times} times'}: "
-        f"{each.point.text}"
-        for each in weak_points(state, cards)[:_SHOWN_WEAK]
-    ]
+    now_steps = [*_going_on(state), *due, *_solutions(state)]
     if new:
         names = "1 card" if len(new) == 1 else f"{len(new)} cards"
-        steps.append(Step(f"{names} never answered", "new", "-", "mlref drill"))
-    return Review(tuple(steps), tuple(weak), _next(steps, due))
+        now_steps.append(Step(f"{names} never answered", "new", "-", "mlref drill"))
+    weak = tuple(str(each) for each in weak_points(state, cards)[:_SHOWN_WEAK])
+    return Review((*now_steps, *later), weak, _next(now_steps, due))
 
 
 def _going_on(state: State) -> list[Step]:
@@ -115,8 +111,7 @@ def _solutions(state: State) -> list[Step]:
             seen, passed = each.solution_seen, each.passed
             if seen and (passed is None or _moment(passed) > _moment(seen)):
                 command = f"mlref labs reset {lab[:2]} {name}"
-                before = f"solution seen {seen[:10]}"
-                found.append(Step(f"lab {lab[:2]} {name}", "again", before, command))
+                found.append(Step(f"lab {lab[:2]} {name}", "again", "looked up", command))
     return found
 
 
@@ -127,7 +122,7 @@ def _moment(text: str) -> datetime:
 def _next(steps: Sequence[Step], due: Sequence[Step]) -> str:
     """The command for what is most urgent."""
     if not steps:
-        return "mlref drill"
+        return "mlref drill --mock 45"
     return "mlref drill --due" if due and steps[0] is due[0] else steps[0].command
 
 
@@ -141,7 +136,7 @@ def render(console: Console, found: Review) -> None:
     table = RichTable(box=None, pad_edge=False, header_style="bold")
     plain = found.to_table()
     for column in plain.columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column != "what")
     for row in plain.rows:
         table.add_row(*[Text(str(cell)) for cell in row])
     console.print(table)
@@ -149,6 +144,6 @@ def render(console: Console, found: Review) -> None:
         console.print()
         console.print(Text("Weakest points", "bold"))
     for line in found.weak:
-        console.print(Text(f"  {line}"))
+        print_item(console, line)
     console.print()
     console.print(Text.assemble("next: ", (found.next, "bold")), soft_wrap=True)

@@ -5,11 +5,13 @@ Each step keeps what it has in the progress before it goes on, so it can be left
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from mlref.errors import EvidenceError
@@ -19,7 +21,7 @@ from mlref.study.interview.draft import Draft, Place, set_aside
 from mlref.study.interview.prompting import Typist
 from mlref.study.interview.render import figures_of, rubric_notes
 from mlref.study.interview.rubric import HELP, Rubric
-from mlref.study.interview.schedule import RATINGS, Attempt, Reviewed, WeakPoint, weak_points
+from mlref.study.interview.schedule import RATINGS, Attempt, Reviewed, weak_points
 from mlref.study.learner.progress import CardProgress, State
 from mlref.study.learner.state import Store
 
@@ -31,6 +33,7 @@ __all__ = [
     "days_until",
     "is_yes",
     "kept_draft",
+    "print_item",
     "show_question",
     "show_reviewed",
     "show_weak",
@@ -39,6 +42,7 @@ __all__ = [
 ]
 
 _SHOWN_WEAK = 3
+_SHOWN_MISSED = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class Desk:
     @classmethod
     def of(cls, store: Store, console: Console, typist: Typist) -> Desk:
         """A desk with mlref's own cards.
+
+        Args:
+            store: the learner's progress.
+            console: where everything is shown.
+            typist: where answers come from.
 
         Raises:
             CardError: a card is not what it must be.
@@ -73,6 +82,17 @@ class Desk:
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line; nothing in it is markup."""
         self.console.print(Text(text, style))
+
+    def item(self, text: str) -> None:
+        """Print an item of a list, its lines below each other."""
+        print_item(self.console, text)
+
+
+def print_item(console: Console, text: str) -> None:
+    """Print an item of a list, its lines below each other."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(" -", Text(text))
+    console.print(grid)
 
 
 def kept_draft(desk: Desk, place: Place) -> Draft | None:
@@ -118,6 +138,7 @@ def compose(desk: Desk, place: Place, draft: Draft, *, limit_s: float, note: str
     typed = desk.typist.compose(
         draft.text, seconds=draft.seconds, limit_s=limit_s, save=save, note=note
     )
+    desk.say()
     return replace(draft, text=typed.text, seconds=round(typed.seconds, 1))
 
 
@@ -205,31 +226,26 @@ def show_question(desk: Desk, card: Card, heading: str) -> None:
     desk.say()
 
 
-def show_weak(desk: Desk, state: State, asked: Card | None = None) -> None:
-    """Print what was missed before; of the card that is asked now, only how much.
+def show_weak(desk: Desk, state: State, asked: Collection[Card]) -> None:
+    """Print what was missed before; of the cards that are asked now, only how much.
 
     Args:
         desk: has the console.
         state: tells the weak points.
-        asked: the card that is asked now: its points would give the answer away.
+        asked: the cards that are asked now: their points would give the answers away.
     """
     weak = weak_points(state, desk.cards)
-    own = [each for each in weak if asked and each.card.name == asked.name]
+    own = [each for each in weak if each.card in asked]
     others = [each for each in weak if each not in own]
     if others:
         desk.say("Weak points from before", "bold")
     for each in others[:_SHOWN_WEAK]:
-        desk.console.print(Padding(Text(_weak_text(each)), (0, 0, 0, 2)))
+        desk.item(str(each))
     if len(others) > _SHOWN_WEAK:
         desk.say(f"  and {len(others) - _SHOWN_WEAK} more: mlref review")
     if own:
         points = "1 point" if len(own) == 1 else f"{len(own)} points"
-        desk.say(f"You have missed {points} of this card before; the rubric will mark what.")
-
-
-def _weak_text(weak: WeakPoint) -> str:
-    times = "once" if weak.times == 1 else f"{weak.times} times"
-    return f"{weak.card.number} missed {times}: {weak.point.text}"
+        desk.say(f"Of what is asked now, you missed {points} before. The rubric will mark them.")
 
 
 def show_reviewed(desk: Desk, card: Card, reviewed: Reviewed) -> None:
@@ -245,15 +261,23 @@ def show_reviewed(desk: Desk, card: Card, reviewed: Reviewed) -> None:
     desk.say()
     desk.say("The 30-second answer", "bold")
     desk.console.print(Padding(Text(" ".join(card.short_answer.split())), (0, 0, 0, 2)))
-    if reviewed.missed:
-        desk.say()
-        desk.say("What you missed, and what it rests on", "bold")
-    figures = _figures(desk, card)
-    for point in sorted(reviewed.missed, key=lambda each: -each.weight):
-        notes = "".join(f"\n  {note}" for note in rubric_notes(point, figures))
-        desk.console.print(Padding(Text(f"- {point.text}{notes}"), (0, 0, 0, 2)))
+    _show_missed(desk, card, reviewed)
     desk.say()
     desk.say(f"The whole card: mlref cards show {card.number}")
+
+
+def _show_missed(desk: Desk, card: Card, reviewed: Reviewed) -> None:
+    """The most important points that were missed, each with its evidence and its source."""
+    missed = sorted(reviewed.missed, key=lambda each: -each.weight)
+    if not missed:
+        return
+    desk.say()
+    desk.say("What you missed, and what it rests on", "bold")
+    figures = _figures(desk, card)
+    for point in missed[:_SHOWN_MISSED]:
+        desk.item("\n".join((point.text, *rubric_notes(point, figures))))
+    if len(missed) > _SHOWN_MISSED:
+        desk.say(f"  and {len(missed) - _SHOWN_MISSED} more")
 
 
 def told(reviewed: Reviewed, now: datetime) -> str:

@@ -100,6 +100,11 @@ class WeakPoint:
     point: Point
     times: int
 
+    def __str__(self) -> str:
+        """One line: the card's number, how often it was missed, what to say."""
+        often = "once" if self.times == 1 else f"{self.times} times"
+        return f"{self.card.number} missed {often}: {self.point.text}"
+
 
 def score(
     card: Card,
@@ -224,7 +229,13 @@ def due_at(progress: CardProgress | None) -> datetime | None:
 
 
 def due_cards(state: State, cards: Iterable[Card], now: datetime) -> list[Card]:
-    """The cards that are due, the longest due first."""
+    """The cards that are due, the longest due first.
+
+    Args:
+        state: tells their dates.
+        cards: to choose from.
+        now: the moment; a card is due when it has reached its date.
+    """
     dates = [(due, card) for card in cards if (due := due_at(state.cards.get(card.name)))]
     return [card for due, card in sorted(dates, key=lambda each: each[0]) if due <= now]
 

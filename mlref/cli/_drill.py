@@ -41,8 +41,9 @@ def drill(
 ) -> None:
     """Answer a question as in an interview; you decide which points you made.
 
-    An answer that was left is gone on with. At any moment, Ctrl-C keeps it and leaves. Without a
-    terminal the answer is read from the standard input, up to its end or to a line that is a dot.
+    Ctrl-C keeps all and leaves; the same command goes on where you were.
+
+    Without a terminal, the answer is the standard input; a line with a dot ends it.
     """
     import random
 

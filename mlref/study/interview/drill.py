@@ -62,6 +62,7 @@ def drill(desk: Desk, *, topic: str | None = None, only_due: bool = False) -> No
         _all_due(desk)
         return
     card = asked or choose_card(desk)
+    _tell_of_mock(desk)
     show_weak(desk, desk.store.read(), [card])
     _begin(desk, card)
 
@@ -107,6 +108,13 @@ def _goes_on(desk: Desk, draft: Draft) -> bool:
         abandon(state, card.name, draft.text, draft.seconds, desk.store.clock.now())
         drill_place.put(state, None)
     return False
+
+
+def _tell_of_mock(desk: Desk) -> None:
+    """Say that a mock interview waits, if one does."""
+    if desk.store.read().mock is not None:
+        desk.say("A mock interview is going on, too; `mlref drill --mock 45` goes on with it.")
+        desk.say()
 
 
 def _all_due(desk: Desk) -> None:

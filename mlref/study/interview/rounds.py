@@ -249,7 +249,7 @@ def show_weak(desk: Desk, state: State, asked: Collection[Card]) -> None:
 
 
 def show_reviewed(desk: Desk, card: Card, reviewed: Reviewed) -> None:
-    """Print the score, the 30-second answer, what was missed with its evidence, the next date.
+    """Print the 30-second answer, what was missed with its evidence, the score, the next date.
 
     Args:
         desk: has the console.
@@ -257,13 +257,12 @@ def show_reviewed(desk: Desk, card: Card, reviewed: Reviewed) -> None:
         reviewed: what became of it.
     """
     desk.say()
-    desk.say(told(reviewed, desk.store.clock.now()), "bold")
-    desk.say()
     desk.say("The 30-second answer", "bold")
     desk.console.print(Padding(Text(" ".join(card.short_answer.split())), (0, 0, 0, 2)))
     _show_missed(desk, card, reviewed)
     desk.say()
     desk.say(f"The whole card: mlref cards show {card.number}")
+    desk.say(told(reviewed, desk.store.clock.now()), "bold")
 
 
 def _show_missed(desk: Desk, card: Card, reviewed: Reviewed) -> None:

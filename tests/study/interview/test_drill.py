@@ -196,6 +196,16 @@ def test_weak_points_are_shown_without_giving_the_answer_away(tmp_path: Path) ->
     assert "Say alpha" not in shown
 
 
+@pytest.mark.parametrize("mock", [None, {"cards": []}])
+def test_a_mock_interview_that_waits_is_told(tmp_path: Path, mock: dict[str, Any] | None) -> None:
+    """A drill goes on beside it, and says how to go back."""
+    store = store_in(tmp_path)
+    with store.update() as state:
+        state.mock = mock
+    told = "`mlref drill --mock 45` goes on with it" in _left(desk_for(store, []), topic="1")
+    assert told is (mock is not None)
+
+
 def test_an_unknown_topic_lists_those_there_are(tmp_path: Path) -> None:
     """Before anything is asked."""
     with pytest.raises(ResourceNotFoundError, match="02 Containers"):

@@ -20,7 +20,6 @@ from mlref.cli import app
 from mlref.study.selection import parameters_of
 
 
-
 def _commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The words of every command, those of groups too."""
     for name, command in group.commands.items():

@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="An executable handbook of machine-learning deployment.",
-    epilog="To learn: mlref init my-mlref. To run the notebooks: mlref run. To check: mlref doctor.",
+    epilog="Begin with: mlref init my-mlref to learn, mlref run 00 to see a notebook run",
 )
 
 

@@ -185,8 +185,9 @@ def grade(lab: Lab, exercise: str, code: str) -> ExerciseResult:
     lab.exercise(exercise)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mlref-grade-", ignore_cleanup_errors=True) as folder:
-        work = Path(folder, "work")
+        work, temporary = Path(folder, "work"), Path(folder, "tmp")
         work.mkdir()
+        temporary.mkdir()  # what the answer leaves there is deleted, too
         job = Path(folder, "job.json")
         checks = str(lab.folder.resolve() / "checks.py")
         given = given_code(lab, exercise)
@@ -194,7 +195,12 @@ def grade(lab: Lab, exercise: str, code: str) -> ExerciseResult:
             job, {"exercise": exercise, "code": code, "given": given, "checks": checks}
         )
         command = [sys.executable, "-m", "mlref.study._grade_child", str(job)]
-        variables = {"MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+        variables = {
+            "MPLBACKEND": "Agg",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "TMPDIR": str(temporary),
+        }
         with start(command, name="grader", env=variables, cwd=work, limits=_LIMITS) as child:
             found = _watched(child, lab)
         if found is None:

@@ -159,12 +159,13 @@ def _lab(lab: Lab, state: State) -> LabStanding:
 
 
 def _card(card: CardProgress, now: datetime) -> CardStanding:
+    reviews = sum(bool(each.get("rating")) for each in card.reviews)  # not those that were left
     try:
         due = datetime.fromisoformat((card.schedule or {})["due"])
         is_due = due <= now
     except (KeyError, TypeError, ValueError):  # never asked, or of another scheduler
-        return CardStanding(len(card.reviews), None, is_due=False)
-    return CardStanding(len(card.reviews), due.isoformat(), is_due=is_due)
+        return CardStanding(reviews, None, is_due=False)
+    return CardStanding(reviews, due.isoformat(), is_due=is_due)
 
 
 def _done(store: Store, state: State) -> Iterator[tuple[str, str]]:

@@ -120,7 +120,7 @@ def test_a_card_is_due_at_its_moment(store: Store, due: str, *, is_due: bool) ->
     """The schedule says when; the reviews are counted."""
     with store.update() as state:
         state.card(NAME).schedule = {"due": due}
-        state.card(NAME).reviews.append({"at": store.now()})
+        state.card(NAME).reviews.append({"at": store.now(), "rating": 3})
     card = _first(store).card
     assert card is not None
     assert (card.reviews, card.due, card.is_due) == (1, due, is_due)
@@ -163,12 +163,21 @@ def _shown(store: Store, *, width: int = 80) -> str:
     return console.file.getvalue()
 
 
+def test_an_answer_that_was_left_is_no_review(store: Store) -> None:
+    """What was begun and thrown away in the drill does not count as asked."""
+    with store.update() as state:
+        state.card(NAME).reviews.append({"at": store.now(), "rating": None, "abandoned": True})
+    (card,) = [each.card for each in overview(store).chapters if each.name == NAME]
+    assert card is not None
+    assert card.reviews == 0
+
+
 def test_the_screen_is_readable_in_80_columns_without_colours(store: Store) -> None:
     """Every question is on a line of its own, words say what was done, nothing is cut."""
     mark_read(store, "01")
     with store.update() as state:
         state.card(NAME).schedule = {"due": store.now()}
-        state.card(NAME).reviews = [{"at": store.now()}] * 100
+        state.card(NAME).reviews = [{"at": store.now(), "rating": 3}] * 100
     text = _shown(store)
     (line,) = (line for line in text.splitlines() if line.startswith("01 "))
     assert all(word in line for word in ("Deployment steps", "✓ read", "due now", "100"))

@@ -1,73 +1,120 @@
 """The child process that runs one answer and its checks, and reports what they said.
 
 It takes one argument, the path of a JSON file with the exercise, the answer's code, the given code
-before it, and the path of checks.py. It reports one object:
+before it, the path of checks.py, and a token that shows that the report comes from here and not
+from the answer. It deletes the file, reports one object, and waits to be ended:
 
     {"status": "failed", "checks": [{"label": "...", "passed": true}, ...],
-     "message": "what is wrong", "why": "why that matters"}
+     "message": "what is wrong", "why": "why that matters", "token": "..."}
+
+What an answer must not reach is put out of its way: other machines, the user's credentials, the
+permission to spend, a full disk. That guards against accidents and is no sandbox; programs that an
+answer starts are not held back from the network.
 """
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import json
 import linecache
 import os
+import re
+import resource
+import signal
+import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from mlref.runtime.process import die_with_parent, report
+from mlref.study.labs import todo
 from mlref.study.labs.checks import Answer, Rejected, exercise_of, label_of
 
 __all__ = ["main"]
 
 _MESSAGE_CHARACTERS = 600
 _LINE_CHARACTERS = 80
+_LARGEST_FILE_BYTES = 256 * 2**20  # also of what is printed, which is kept in a file
+_SECRET = re.compile(
+    r"AWS_.*|AZURE_.*|GOOGLE_.*|MLREF_ALLOW_AWS|.*(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|API_?KEY).*",
+    re.IGNORECASE,
+)
+_LOCAL = "localhost,127.0.0.1,::1"
 
 
 def main() -> None:
-    """Run the job that the first argument names, report, and end at once, threads or not."""
+    """Run the job that the first argument names, report, and wait for the end, threads or not."""
     die_with_parent()
-    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    sys.addaudithook(_refuse_other_machines)
+    path = Path(sys.argv.pop())
+    job = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    token, own = job.pop("token"), os.getpid()
+    _guard()
     try:
         found = _graded(job)
     except BaseException as error:  # noqa: BLE001 - the lab itself is broken: that is a result, too
         found = {"status": "error", "message": f"the lab is broken: {_told(error)}", "why": ""}
-    sys.stdout.flush()
-    sys.stderr.flush()
-    report(**found)
-    os._exit(0)
+    if os.getpid() != own:  # a fork that the answer made, and let run on
+        os._exit(0)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # whatever the answer has put there, or a full file
+            stream.flush()
+    report(**found, token=token)
+    while True:  # the parent takes our children first, which it would lose sight of after us
+        signal.pause()
+
+
+def _guard() -> None:
+    """Put out of the answer's way what it must not reach."""
+    for name in [name for name in os.environ if _SECRET.fullmatch(name)]:
+        del os.environ[name]
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        os.environ[name] = os.devnull
+    os.environ.update(AWS_EC2_METADATA_DISABLED="true", no_proxy=_LOCAL, NO_PROXY=_LOCAL)
+    for limit, most in (
+        (resource.RLIMIT_FSIZE, _LARGEST_FILE_BYTES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(limit)
+        lower = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (lower, hard))
+    sys.addaudithook(_refuse_other_machines)
 
 
 def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
     """An audit hook: labs talk to this machine only."""
     if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
-        address = arguments[1]
-        host = address[0] if isinstance(address, tuple) and address else None
-    elif event == "socket.getaddrinfo":
+        asking, address = arguments[0], arguments[1]
+        if asking.family not in {socket.AF_INET, socket.AF_INET6} or not address:
+            return
+        host = address[0]
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
         host = arguments[0]
     else:
         return
-    if host is not None and not _is_loopback(host):
+    if host is not None and not _is_here(host):
         raise PermissionError(
             f"the grader refuses {host!r}: labs use no other address than this machine's own, "
             f"127.0.0.1 or localhost"
         )
 
 
-def _is_loopback(host: Any) -> bool:
+def _is_here(host: Any) -> bool:
+    """Whether a host is this machine; 0.0.0.0 is, too, as the address of a server or a client."""
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
-    if name in {"localhost", ""}:
+    if name.rstrip(".").lower() in {"localhost", "localhost.localdomain", "ip6-localhost", ""}:
         return True
     try:
-        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
 
 
 def _graded(job: dict[str, Any]) -> dict[str, Any]:
@@ -124,10 +171,16 @@ def _failure(error: BaseException, place: str) -> dict[str, Any]:
     if isinstance(error, Rejected):
         return {"status": "failed", "message": str(error), "why": error.why}
     line = _line_of(error, place)
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError) and _is_todo(error, place):
         return {"status": "todo", "message": str(error) or "not written yet", "why": ""}
     where = f"{line} " if line else "while your answer was checked: "
     return {"status": "error", "message": f"{where}{_told(error)}", "why": _advice(error)}
+
+
+def _is_todo(error: BaseException, place: str) -> bool:
+    """Whether an answer says itself that something is not written, not a library that it calls."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and (frames[-1].filename == place or frames[-1].name == todo.__name__)
 
 
 def _line_of(error: BaseException, place: str) -> str:
@@ -144,22 +197,34 @@ def _line_of(error: BaseException, place: str) -> str:
 
 
 def _told(error: BaseException) -> str:
-    text = str(error)[:_MESSAGE_CHARACTERS]
+    try:
+        text = str(error)[:_MESSAGE_CHARACTERS]
+    except Exception:  # noqa: BLE001 - the answer's own exception, whose text raises
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _advice(error: BaseException) -> str:
     """What to do about an exception that learners meet often; empty for any other."""
-    if isinstance(error, NameError):
-        return (
-            "an answer may use the given cells above it and what it defines itself; "
-            "move helpers of your own into the answer's cell"
-        )
-    if isinstance(error, SyntaxError):
-        return "an answer is plain Python, without % or ! commands"
-    if isinstance(error, SystemExit):
-        return "leave out exit(): the process is needed to check your answer"
-    return ""
+    for kind, advice in _ADVICE.items():
+        if isinstance(error, kind):
+            return advice
+    too_large = isinstance(error, OSError) and error.errno == errno.EFBIG
+    return "print and write less: a file may grow to 256 MB here" if too_large else ""
+
+
+_ADVICE: dict[type[BaseException], str] = {
+    NameError: "an answer may use the given cells above it and what it defines itself; move "
+    "helpers of your own into the answer's cell",
+    SyntaxError: "an answer is plain Python, without % or ! commands, and without await outside "
+    "a function",
+    SystemExit: "leave out exit(): the process is needed to check your answer",
+    EOFError: "leave out input(): nobody is there to type when an answer is graded",
+    ModuleNotFoundError: "a module of your own is not found here; move what you need from it into "
+    "the answer's cell",
+    FileNotFoundError: "an answer is graded in an empty folder; write the file in the answer's "
+    "cell, too",
+}
 
 
 if __name__ == "__main__":

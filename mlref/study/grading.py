@@ -13,19 +13,23 @@ Needs a POSIX system and the extra "study".
 
 from __future__ import annotations
 
+import functools
+import json
+import re
+import secrets
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mlref.errors import ProcessError, ProcessNotReadyError
 from mlref.runtime import files
-from mlref.runtime.lazy import extra
 from mlref.runtime.process import Limits, ManagedProcess, start
+from mlref.study._family import Family
+from mlref.study.extras import require
 
 if TYPE_CHECKING:
     from mlref.study.labs.lab import Lab
@@ -49,7 +53,10 @@ timeout, memory: it overran a limit. missing: there is no answer.
 
 _LOOK_S = 0.05  # seconds between two looks at the child's memory
 _LOG_LINES = 15  # lines of the answer's own output that a result keeps
+_LOG_CHARACTERS = 300  # of each of them
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _LIMITS = Limits(drain_timeout_s=0.2, log_tail_lines=_LOG_LINES)
+_VARIABLES = {"MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class ExerciseResult:
         status: how it ended.
         checks: the exercise's checks, in order; empty if the answer did not come so far.
         message: what is wrong; empty if nothing is.
-        why: why that matters; empty if there is nothing to say.
+        why: why that matters if the status is "failed", "timeout" or "memory", else what to do;
+            empty if there is nothing to say.
         output: the last lines that the answer printed.
         seconds: how long it took, in seconds of wall time.
     """
@@ -182,32 +190,35 @@ def grade(lab: Lab, exercise: str, code: str) -> ExerciseResult:
     """
     from mlref.study.labs.cutting import given_code
 
-    lab.exercise(exercise)
+    given = given_code(lab, exercise)
+    _require((*lab.extras, "study"))
     began = time.monotonic()
+    token = secrets.token_hex()
     with tempfile.TemporaryDirectory(prefix="mlref-grade-", ignore_cleanup_errors=True) as folder:
-        work, temporary = Path(folder, "work"), Path(folder, "tmp")
+        work, temporary, job = (Path(folder, name) for name in ("work", "tmp", "job.json"))
         work.mkdir()
-        temporary.mkdir()  # what the answer leaves there is deleted, too
-        job = Path(folder, "job.json")
+        temporary.mkdir()
         checks = str(lab.folder.resolve() / "checks.py")
-        given = given_code(lab, exercise)
-        files.write_json(
-            job, {"exercise": exercise, "code": code, "given": given, "checks": checks}
-        )
+        values = {"exercise": exercise, "code": code, "given": given, "checks": checks}
+        files.write_text(job, json.dumps({**values, "token": token}))
         command = [sys.executable, "-m", "mlref.study._grade_child", str(job)]
-        variables = {
-            "MPLBACKEND": "Agg",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
-            "TMPDIR": str(temporary),
-        }
-        with start(command, name="grader", env=variables, cwd=work, limits=_LIMITS) as child:
-            found = _watched(child, lab)
+        variables = {**_VARIABLES, "TMPDIR": str(temporary)}
+        with (
+            start(command, name="grader", env=variables, cwd=work, limits=_LIMITS) as child,
+            Family(child.pid) as family,
+        ):
+            found = _watched(child, family, lab, token)
         if found is None:
             found = _unreported(child)
         printed = child.log_tail()
     seconds = time.monotonic() - began
     return _result(lab, exercise, found, printed=printed, seconds=seconds)
+
+
+@functools.cache
+def _require(extras: tuple[str, ...]) -> None:
+    """Return if some extras are installed; looked at once, until one is missing."""
+    require(extras)
 
 
 def _result(
@@ -221,24 +232,32 @@ def _result(
         checks=checks,
         message=found.get("message", ""),
         why=found.get("why", ""),
-        output=printed,
+        output=_readable(printed),
         seconds=round(seconds, 3),
     )
 
 
-def _watched(child: ManagedProcess, lab: Lab) -> dict[str, Any] | None:
-    """What the child reported, or the limit that it overran; None if it ended without a word."""
-    with extra("study"):
-        import psutil
+def _readable(printed: str) -> str:
+    """What an answer printed, without colours and other control codes, and with short lines."""
+    lines = _CONTROL.sub("", printed).splitlines()
+    return "\n".join(
+        line if len(line) <= _LOG_CHARACTERS else f"{line[:_LOG_CHARACTERS]} ..." for line in lines
+    )
 
+
+def _watched(child: ManagedProcess, family: Family, lab: Lab, token: str) -> dict[str, Any] | None:
+    """What the child reported, or the limit that it overran; None if it ended without a word."""
     deadline = time.monotonic() + lab.time_limit_s
     while True:
         try:
-            return child.next_report(_LOOK_S)
+            found = child.next_report(_LOOK_S)
         except ProcessNotReadyError:
             pass
         except ProcessError:  # the answer wrote to the pipe on which results come
             return None
+        else:
+            genuine = found is not None and found.get("token") == token
+            return found if genuine else None
         if time.monotonic() > deadline:
             return {
                 "status": "timeout",
@@ -246,7 +265,7 @@ def _watched(child: ManagedProcess, lab: Lab) -> dict[str, Any] | None:
                 "why": "a loop that never ends, or a wait for what does not come; a deployment "
                 "step without a time limit blocks everything behind it",
             }
-        used = _rss_bytes(psutil, child.pid)
+        used = family.rss_bytes()
         if used > lab.memory_limit_bytes:
             return {
                 "status": "memory",
@@ -254,15 +273,6 @@ def _watched(child: ManagedProcess, lab: Lab) -> dict[str, Any] | None:
                 f"{lab.memory_limit_bytes / 2**20:,.0f} are allowed",
                 "why": "a container with such a limit would have been killed; hold less at a time",
             }
-
-
-def _rss_bytes(psutil: Any, pid: int) -> int:
-    """The memory of a process and its children; 0 when it has ended."""
-    with suppress(psutil.Error):
-        root = psutil.Process(pid)
-        every = [root, *root.children(recursive=True)]
-        return sum(int(each.memory_info().rss) for each in every)
-    return 0
 
 
 def _unreported(child: ManagedProcess) -> dict[str, Any]:

@@ -44,9 +44,9 @@ def read_answers(path: Path) -> dict[str, str]:
         LabError: it cannot be read; the message says why and what to do.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin with a mark
         sources = _notebook_sources(text) if path.suffix == ".ipynb" else _percent_sources(text)
-    except (OSError, ValueError, PercentError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LabError(
             f"{path.name} cannot be read: {error}; repair it, or get a fresh one with "
             f"`mlref labs reset` (your file is kept as a backup)"
@@ -59,24 +59,30 @@ def _notebook_sources(text: str) -> list[str]:
     try:
         cells = json.loads(text)["cells"]
         code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-        return [each if isinstance(each, str) else "".join(each) for each in code]
+        return [_lines(each if isinstance(each, str) else "".join(each)) for each in code]
     except (KeyError, TypeError) as error:
         raise ValueError("it is no notebook") from error
 
 
+def _lines(text: str) -> str:
+    """A text with line feeds alone at the ends of its lines."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _percent_sources(text: str) -> list[str]:
     """The code cells of a Python file, read leniently: a learner's editor need not be tidy."""
-    text = text.replace("\r\n", "\n")
+    text = _lines(text)
     try:
         return [cell.source for cell in parse(text) if cell.kind == "code"]
     except PercentError:
-        cells = [""]
+        cells: list[list[str]] = [[]]
         for line in text.split("\n"):
             if line.startswith("# %%"):
-                cells.append("")
+                cells.append([line])
             else:
-                cells[-1] += line + "\n"
-        return [cell.strip("\n") for cell in cells]
+                cells[-1].append(line)
+        code = [cell for cell in cells[1:] if "[markdown]" not in cell[0]]
+        return ["\n".join(cells[0]), *("\n".join(cell[1:]).strip("\n") for cell in code)]
 
 
 def answers_in(folder: Path, lab: Lab) -> dict[str, Answer]:

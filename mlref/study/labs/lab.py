@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeGuard, get_args
 
 from mlref import resources
 from mlref.errors import LabError, ResourceNotFoundError
@@ -194,12 +194,22 @@ def _problems(values: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{key} is missing"
         elif not isinstance(values[key], kind) or isinstance(values[key], bool):
             yield f"{key} is of the wrong type: {values[key]!r}"
-        elif key in {*_LIMITS, "minutes"} and values[key] <= 0:
-            yield f"{key} must be above 0, got {values[key]!r}"
+        else:
+            yield from _value_problems(key, values[key])
     exercises = values.get("exercises")
     seen: set[str] = set()
     for number, each in enumerate(exercises if isinstance(exercises, list) else (), start=1):
         yield from (f"exercise {number}: {problem}" for problem in _exercise_problems(each, seen))
+
+
+def _value_problems(key: str, value: Any) -> Iterator[str]:
+    """What is wrong with a value of the right type."""
+    if key in {*_LIMITS, "minutes"} and not value > 0:
+        yield f"{key} must be above 0, got {value!r}"
+    elif key in {"prerequisites", "extras"} and not _texts(value):
+        yield f"{key} must be a list of texts, got {value!r}"
+    elif key == "exercises" and not value:
+        yield "exercises is empty; a lab without any would be solved by doing nothing"
 
 
 def _exercise_problems(values: Any, seen: set[str]) -> Iterator[str]:
@@ -214,15 +224,21 @@ def _exercise_problems(values: Any, seen: set[str]) -> Iterator[str]:
         yield f"name must be a Python name, got {name!r}"
     elif name in seen:
         yield f"the name {name} is taken by an exercise before it"
-    for needed in values.get("needs", ()):
-        if needed not in seen:
-            yield f"it needs {needed!r}, which is no exercise before it"
+    needs = values.get("needs", [])
+    if not _texts(needs):
+        yield f"needs must be a list of names, got {needs!r}"
+    elif unknown := [needed for needed in needs if needed not in seen]:
+        yield f"it needs {', '.join(unknown)}, which is no exercise before it"
     seen.add(str(name))
     if values.get("kind") not in get_args(Kind):
         yield f"kind must be one of {', '.join(get_args(Kind))}, got {values.get('kind')!r}"
     if not isinstance(values.get("title"), str):
         yield "title is missing"
     hints = values.get("hints")
-    texts = isinstance(hints, list) and all(isinstance(h, str) and h.strip() for h in hints)
-    if not texts or len(hints or ()) != HINTS or len(set(hints or ())) != HINTS:
+    if not _texts(hints) or len(hints) != HINTS or len(set(hints)) != HINTS:
         yield f"it needs {HINTS} different hints"
+
+
+def _texts(values: Any) -> TypeGuard[list[str]]:
+    """Whether this is a list of texts, none of them empty."""
+    return isinstance(values, list) and all(isinstance(v, str) and v.strip() for v in values)

@@ -10,7 +10,7 @@ import html
 import itertools
 from typing import TYPE_CHECKING, Any, Self
 
-from mlref.errors import LabError, NoLearnerFolderError
+from mlref.errors import LabError, MlrefError, NoLearnerFolderError
 from mlref.study.labs.cutting import answer_name
 from mlref.study.labs.lab import find_lab
 
@@ -107,6 +107,18 @@ def _record(result: LabResult) -> None:
 
     try:
         store = open_store()
+        record(store, result)
     except NoLearnerFolderError:
         return
-    record(store, result)
+    except MlrefError as error:  # the result itself must not be lost
+        _say(f"This result is not kept: {error}")
+        return
+    for notice in store.notices:
+        _say(notice)
+
+
+def _say(text: str) -> None:
+    """Show a line of text in the notebook."""
+    from IPython.display import HTML, display
+
+    display(HTML(f"<div>{html.escape(text)}</div>"))

@@ -46,10 +46,16 @@ def lines_of(result: ExerciseResult) -> Iterator[str]:
     if result.message:
         yield from (f"  {line}" for line in result.message.splitlines())
     if result.why:
-        yield f"  Why it matters: {result.why}."
+        yield f"  {_heading(result)}: {result.why}."
     if result.output and not result.passed:
         yield "  What your code printed:"
         yield from (f"    | {line}" for line in result.output.splitlines())
+
+
+def _heading(result: ExerciseResult) -> str:
+    """What the sentence below the message tells."""
+    wrong = result.status in {"failed", "timeout", "memory"}
+    return "Why it matters" if wrong else "What to do"
 
 
 def _sign(check: CheckOutcome) -> str:
@@ -85,7 +91,7 @@ def _exercise_html(result: ExerciseResult) -> str:
     if result.message:
         parts.append(f'<div style="white-space: pre-wrap">{html.escape(result.message)}</div>')
     if result.why:
-        parts.append(f"<div><i>Why it matters:</i> {html.escape(result.why)}.</div>")
+        parts.append(f"<div><i>{_heading(result)}:</i> {html.escape(result.why)}.</div>")
     if result.output and not result.passed:
         printed = html.escape(result.output)
         parts.append(

@@ -1,0 +1,51 @@
+"""A process and all that it started: how much memory they hold, and the end of them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Self
+
+from mlref.runtime.lazy import extra
+
+__all__ = ["Family"]
+
+
+class Family:
+    """The processes that a process started, also those that left its group; ended with the block.
+
+    Args:
+        pid: the process; it is not ended itself.
+    """
+
+    def __init__(self, pid: int) -> None:
+        with extra("study"):
+            import psutil
+        self._errors: type[Exception] = psutil.Error
+        self._children: set[Any] = set()
+        self._root: Any = None
+        with suppress(psutil.Error):
+            self._root = psutil.Process(pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._look()
+        for each in self._children:
+            with suppress(self._errors):  # it has ended, or is not ours
+                each.kill()
+
+    def rss_bytes(self) -> int:
+        """The memory of the process and all that it started and that still runs, in bytes (RSS)."""
+        self._look()
+        total = 0
+        for each in [self._root, *self._children]:
+            with suppress(self._errors, AttributeError):  # it has ended meanwhile, or long since
+                total += int(each.memory_info().rss)
+        return total
+
+    def _look(self) -> None:
+        """Take in who has been started since."""
+        with suppress(self._errors, AttributeError):
+            self._children.update(self._root.children(recursive=True))
+        self._children = {each for each in self._children if each.is_running()}

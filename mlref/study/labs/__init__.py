@@ -1,10 +1,11 @@
 """Labs: exercises that grade themselves, the same in a notebook, in the terminal and in CI.
 
-In a notebook a learner needs two names:
+In a notebook a learner needs three names:
 
-    from mlref.study.labs import check, todo
+    from mlref.study.labs import check, hint, todo
 
-    check("01")        # grades what was last executed in this kernel
+    check("01")             # grades what was last executed in this kernel
+    hint("01", "leaks")     # the first of three hints, and the next one each time
 
 - `mlref.study.labs.lab` is what a lab is, and how one is found.
 - `mlref.study.labs.cutting` makes exercises and solutions from one source.
@@ -21,7 +22,7 @@ from typing import NoReturn
 from mlref.study.labs.answers import Answer, answers_in, read_answers
 from mlref.study.labs.cutting import exercise_text, solution, starting_code
 from mlref.study.labs.lab import Exercise, Lab, all_labs, find_lab, load_lab
-from mlref.study.labs.live import check
+from mlref.study.labs.live import check, hint
 
 __all__ = [
     "Answer",
@@ -32,6 +33,7 @@ __all__ = [
     "check",
     "exercise_text",
     "find_lab",
+    "hint",
     "load_lab",
     "read_answers",
     "solution",

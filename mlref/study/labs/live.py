@@ -1,13 +1,16 @@
 """Grading inside a running notebook: the code that the kernel last executed, not a file's.
 
 A learner edits a cell, runs it, and runs `check("01")`. Whether the notebook was saved does not
-matter, and a cell that was edited but not run again counts as it was run.
+matter, and a cell that was edited but not run again counts as it was run. Whoever is stuck runs
+`hint("01", "leaks")`, and runs it again for the next hint.
 """
 
 from __future__ import annotations
 
 import html
 import itertools
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from mlref.errors import LabError, MlrefError, NoLearnerFolderError
@@ -15,10 +18,15 @@ from mlref.study.labs.cutting import answer_name
 from mlref.study.labs.lab import find_lab
 
 if TYPE_CHECKING:
-    from mlref.study.grading import ExerciseResult, LabResult
-    from mlref.study.labs.lab import Lab
+    from collections.abc import Iterator
 
-__all__ = ["check", "executed_answers"]
+    from mlref.study.grading import ExerciseResult, LabResult
+    from mlref.study.labs.lab import Exercise, Lab
+
+__all__ = ["ShownHints", "check", "executed_answers", "hint"]
+
+_CODE = re.compile(r"`([^`]+)`")
+_seen: dict[tuple[str, str], int] = {}  # hints that this process showed and no folder keeps
 
 
 def check(lab: str, exercise: str | None = None) -> LabResult:
@@ -44,6 +52,97 @@ def check(lab: str, exercise: str | None = None) -> LabResult:
         result = grade_lab(found, answers, only=exercise, watcher=progress.step)
     _record(result)
     return result
+
+
+@dataclass(frozen=True)
+class ShownHints:
+    """The hints to an exercise that a learner has asked for, the newest last.
+
+    Attributes:
+        lab: the lab's number, "01".
+        exercise: the exercise's name.
+        hints: what was asked for so far.
+        total: how many there are.
+        notices: messages for the learner.
+    """
+
+    lab: str
+    exercise: str
+    hints: tuple[str, ...]
+    total: int
+    notices: tuple[str, ...] = ()
+
+    @property
+    def next_step(self) -> str:
+        """What to do when these do not help; names of commands stand in backquotes."""
+        if len(self.hints) < self.total:
+            return f'For the next one: `hint("{self.lab}", "{self.exercise}")`'
+        return (
+            f"That was the last one. To give up and see how we would have written it, in a "
+            f"terminal: `mlref labs solution {self.lab} {self.exercise} --give-up`"
+        )
+
+    def _headed(self) -> Iterator[tuple[str, str]]:
+        """Each hint below its heading."""
+        for number, text in enumerate(self.hints, start=1):
+            yield f"Hint {number} of {self.total}", text
+
+    def __str__(self) -> str:
+        hints = [f"{heading}: {text}" for heading, text in self._headed()]
+        return "\n".join([*self.notices, *hints, f"{self.next_step}."])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The hints as a notebook shows them; no request goes elsewhere."""
+        lines = [
+            *(_html(notice) for notice in self.notices),
+            *(f"<b>{heading}:</b> {_html(text)}" for heading, text in self._headed()),
+            f"<i>{_html(self.next_step)}.</i>",
+        ]
+        return "".join(f'<div style="margin: .3em 0">{line}</div>' for line in lines)
+
+
+def hint(lab: str, exercise: str) -> ShownHints:
+    """The next hint to an exercise, with those before it; there are three.
+
+    In a learner's folder it is kept that it was seen, as `mlref labs hint` does. Elsewhere the
+    hints come one after the other until the process ends.
+
+    Args:
+        lab: number or name, "1", "01" or "01_deployment_steps".
+        exercise: the exercise's name.
+
+    Raises:
+        LabError: the lab has no such exercise; the message lists those it has.
+        ResourceNotFoundError: there is no such lab.
+    """
+    found = find_lab(lab)
+    wanted = found.exercise(exercise)
+    number, notices = _next_hint(found, wanted)
+    hints = wanted.hints
+    return ShownHints(found.number, wanted.name, hints[:number], len(hints), notices)
+
+
+def _next_hint(lab: Lab, exercise: Exercise) -> tuple[int, tuple[str, ...]]:
+    """Which hint comes next, counted from 1 and kept as seen, and messages for the learner."""
+    from mlref.study.learner.results import record_hint
+    from mlref.study.learner.state import open_store
+
+    key, last = (lab.name, exercise.name), len(exercise.hints)
+    number = min(_seen.get(key, 0) + 1, last)
+    notices: list[str] = []
+    try:
+        store = open_store()
+        number = min(store.read().exercise(*key).hints + 1, last)
+        record_hint(store, *key, number=number)
+        notices += store.notices
+    except NoLearnerFolderError:
+        _seen[key] = number
+    except MlrefError as error:  # the hint itself must not be lost
+        _seen[key] = number
+        notices.append(f"It is not kept that you saw this hint: {error}")
+    return number, tuple(notices)
 
 
 def executed_answers(shell: Any) -> dict[str, str]:
@@ -117,8 +216,13 @@ def _record(result: LabResult) -> None:
         _say(notice)
 
 
+def _html(text: str) -> str:
+    """A text as HTML; what stands in backquotes is code."""
+    return _CODE.sub(r"<code>\1</code>", html.escape(text))
+
+
 def _say(text: str) -> None:
     """Show a line of text in the notebook."""
     from IPython.display import HTML, display
 
-    display(HTML(f"<div>{html.escape(text)}</div>"))
+    display(HTML(f"<div>{_html(text)}</div>"))

@@ -72,7 +72,18 @@ def as_html(result: LabResult) -> str:
         f'<progress value="{result.solved}" max="{total}" '
         f'aria-label="{result.solved} of {total} exercises solved"></progress></p>'
     )
-    return f"<div>{head}{''.join(_exercise_html(each) for each in result.exercises)}</div>"
+    exercises = "".join(_exercise_html(each) for each in result.exercises)
+    return f"<div>{head}{exercises}{_help_html(result)}</div>"
+
+
+def _help_html(result: LabResult) -> str:
+    """Where help is to be had: with the first answer that is wrong, else the first to do."""
+    unsolved = [each for each in result.exercises if not each.passed]
+    if not unsolved:
+        return ""
+    stuck = next((each for each in unsolved if each.status not in {"todo", "missing"}), unsolved[0])
+    call = html.escape(f'hint("{result.lab[:2]}", "{stuck.exercise}")')
+    return f"<p>Stuck? <code>{call}</code> shows a hint, and the next one each time.</p>"
 
 
 def _exercise_html(result: ExerciseResult) -> str:

@@ -9,7 +9,8 @@ mlref.study.labs.cutting); exercise.ipynb is cut from it, and committed:
 What `check` proves of each lab: the committed exercise is the one that the source gives; every
 solution passes; an answer with one hole untouched is "to do", also when all others are filled; each
 file in wrong/ is rejected with the words that its second line names, no two with the same message;
-each exercise has two wrong answers or more; no file lies around that does not belong.
+each exercise has two wrong answers or more, and a check belongs to an exercise; no file lies around
+that does not belong.
 
 What is wrong is printed one problem a line, and the exit status is then 1.
 """
@@ -38,6 +39,7 @@ FILES = {"lab.toml", "source.py", "exercise.ipynb", "checks.py", "wrong"}
 FEWEST_WRONG = 2
 FEWEST_EXERCISES = 3
 CPU_BUDGET_S = 30.0  # each answer is graded in a process of its own, half a second each
+_CHECKED = re.compile(r"""^@exercise\(["'](.*)["']\)""", re.MULTILINE)
 _REJECTED = re.compile(r"# answer: \w+\n# rejected: (?P<words>.+)\n")
 
 
@@ -66,9 +68,9 @@ def check(lab: Lab, *, workers: int = 2) -> list[str]:
         lab: the lab.
         workers: how many answers are graded at a time.
     """
-    problems = [*check_files(lab), *check_exercise(lab), *check_wrong_files(lab)]
-    if problems:
-        return problems
+    for proofs in (check_files, check_exercise, check_wrong_files):
+        if problems := list(proofs(lab)):  # the later ones read what the earlier ones look for
+            return problems
     todo = [*solutions(lab), *untouched(lab), *wrong_answers(lab)]
     with ThreadPoolExecutor(workers) as pool:
         results = list(pool.map(lambda proof: grade(lab, proof.exercise, proof.code), todo))
@@ -96,7 +98,7 @@ def check_files(lab: Lab) -> Iterator[str]:
     if len(lab.exercises) < FEWEST_EXERCISES:
         yield f"{lab.name}: {len(lab.exercises)} exercises, at least {FEWEST_EXERCISES} are needed"
     for kind in sorted({"build", "calculation", "incident"} - {e.kind for e in lab.exercises}):
-        yield f"{lab.name}: no exercise is a {kind}"
+        yield f"{lab.name}: no exercise is of the kind {kind}"
 
 
 def check_exercise(lab: Lab) -> Iterator[str]:
@@ -112,6 +114,9 @@ def check_exercise(lab: Lab) -> Iterator[str]:
     for each in lab.exercises:
         if each.name not in with_holes:
             yield f"{lab.name}/source.py: the answer {each.name} has no hole"
+    checks = (lab.folder / "checks.py").read_text(encoding="utf-8")
+    for name in sorted(set(_CHECKED.findall(checks)) - {each.name for each in lab.exercises}):
+        yield f"{lab.name}/checks.py: there is no exercise {name} to check"
 
 
 def check_wrong_files(lab: Lab) -> Iterator[str]:

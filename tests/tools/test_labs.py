@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,8 +27,8 @@ def lab(tmp_path: Path) -> Lab:
 def problems(tmp_path: Path) -> Broken:
     """The problems of a lab of which some parts were changed, and which was built then."""
 
-    def found(**parts: object) -> list[str]:
-        lab = write_lab(tmp_path, **parts)  # type: ignore[arg-type]
+    def found(wrong: Mapping[str, str] | None = None, **parts: str) -> list[str]:
+        lab = write_lab(tmp_path, wrong={**WRONG, **(wrong or {})}, **parts)
         labs.build(lab)
         return labs.check(lab)
 
@@ -102,7 +102,7 @@ def test_a_hole_that_passes_untouched_is_found(problems: Broken) -> None:
 
 def test_a_wrong_answer_that_is_accepted_is_found(problems: Broken) -> None:
     """The checks let it pass."""
-    found = problems(wrong={"total_right.py": "# answer: total\n# rejected: x\ntotal = 6\n"})
+    found = problems({"total_right.py": "# answer: total\n# rejected: x\ntotal = 6\n"})
     assert found == ["09_sums: wrong/total_right.py is passed, not failed: "]
 
 

@@ -21,15 +21,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from mlref.errors import ProcessError, ProcessNotReadyError
 from mlref.runtime import files
 from mlref.runtime.process import Limits, ManagedProcess, start
 from mlref.study._family import Family
 from mlref.study.extras import require
+from mlref.study.labs.results import CheckOutcome, ExerciseResult, LabResult, Status
 
 if TYPE_CHECKING:
     from mlref.study.labs.lab import Lab
@@ -44,99 +44,12 @@ __all__ = [
     "missing",
 ]
 
-Status: TypeAlias = Literal["passed", "failed", "todo", "error", "timeout", "memory", "missing"]
-"""How an exercise ended.
-
-passed: all checks hold. failed: one does not. todo: a hole is untouched. error: the answer raised.
-timeout, memory: it overran a limit. missing: there is no answer.
-"""
-
 _LOOK_S = 0.05  # seconds between two looks at the child's memory
 _LOG_LINES = 15  # lines of the answer's own output that a result keeps
 _LOG_CHARACTERS = 300  # of each of them
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _LIMITS = Limits(drain_timeout_s=0.2, log_tail_lines=_LOG_LINES)
 _VARIABLES = {"MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
-
-
-@dataclass(frozen=True)
-class CheckOutcome:
-    """One check: what it checks, and whether that holds; None if it was not reached."""
-
-    label: str
-    passed: bool | None
-
-
-@dataclass(frozen=True)
-class ExerciseResult:
-    """What became of one answer.
-
-    Attributes:
-        lab: the lab's name.
-        exercise: the exercise's name.
-        status: how it ended.
-        checks: the exercise's checks, in order; empty if the answer did not come so far.
-        message: what is wrong; empty if nothing is.
-        why: why that matters if the status is "failed", "timeout" or "memory", else what to do;
-            empty if there is nothing to say.
-        output: the last lines that the answer printed.
-        seconds: how long it took, in seconds of wall time.
-    """
-
-    lab: str
-    exercise: str
-    status: Status
-    checks: tuple[CheckOutcome, ...] = ()
-    message: str = ""
-    why: str = ""
-    output: str = ""
-    seconds: float = 0.0
-
-    @property
-    def passed(self) -> bool:
-        """Whether the answer is right."""
-        return self.status == "passed"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON values."""
-        return {**asdict(self), "checks": [asdict(each) for each in self.checks]}
-
-
-@dataclass(frozen=True)
-class LabResult:
-    """What became of all answers to a lab, in the order of its exercises."""
-
-    lab: str
-    title: str
-    exercises: tuple[ExerciseResult, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every exercise is solved."""
-        return all(each.passed for each in self.exercises)
-
-    @property
-    def solved(self) -> int:
-        """How many exercises are solved."""
-        return sum(each.passed for each in self.exercises)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON values."""
-        exercises = [each.to_dict() for each in self.exercises]
-        return {"lab": self.lab, "passed": self.passed, "exercises": exercises}
-
-    def __str__(self) -> str:
-        from mlref.study.labs.shown import as_text
-
-        return as_text(self)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        """The result as a notebook shows it."""
-        from mlref.study.labs.shown import as_html
-
-        return as_html(self)
 
 
 def grade_lab(

@@ -1,7 +1,8 @@
-"""Results as text and as HTML."""
+"""Results as data, as text and as HTML."""
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -112,3 +113,35 @@ def test_a_result_shows_itself() -> None:
     """In a terminal as text, in a notebook as HTML."""
     result = _lab_result()
     assert (repr(result), result._repr_html_()) == (as_text(result), as_html(result))
+
+
+def test_who_is_stuck_is_told_where_a_hint_is() -> None:
+    """The hint is for the first answer that is wrong; one that was not begun comes after."""
+    begun = _lab_result().exercises[0]
+    untouched = ExerciseResult("09_sums", "double", "todo")
+    assert "hint(&quot;09&quot;, &quot;total&quot;)" in as_html(
+        LabResult("09_sums", "Sums", (untouched, begun))
+    )
+    assert "hint(&quot;09&quot;, &quot;double&quot;)" in as_html(
+        LabResult("09_sums", "Sums", (untouched,))
+    )
+    assert "hint(" not in as_html(_lab_result("passed"))
+
+
+def test_the_bar_has_its_value_in_words() -> None:
+    """A reader of screens says how many are solved."""
+    assert 'aria-label="1 of 1 exercises solved"' in as_html(_lab_result("passed"))
+
+
+def test_a_result_is_json() -> None:
+    """The dictionary of a result is what JSON gives back, checks that were not reached included."""
+    values = _lab_result().to_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert [check["passed"] for check in values["exercises"][0]["checks"]] == [True, False, None]
+
+
+@pytest.mark.parametrize(("status", "solved"), [("passed", 1), ("failed", 0), ("missing", 0)])
+def test_only_what_passed_counts_as_solved(status: Status, solved: int) -> None:
+    """A lab is passed when everything in it is."""
+    result = _lab_result(status)
+    assert (result.solved, result.passed) == (solved, bool(solved))

@@ -1,19 +1,33 @@
-"""A lab's result for people: text for a terminal, HTML for a notebook.
+"""What grading found, as data, as text for a terminal and as HTML for a notebook.
 
-Each says in words what the colour says, so that neither needs colours to be understood.
+Text and HTML say in words what a colour says, so that neither needs colours to be understood; the
+HTML asks nothing from elsewhere.
 """
 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+__all__ = [
+    "MARKS",
+    "CheckOutcome",
+    "ExerciseResult",
+    "LabResult",
+    "Status",
+    "as_html",
+    "as_text",
+    "lines_of",
+]
 
-    from mlref.study.grading import CheckOutcome, ExerciseResult, LabResult, Status
+Status: TypeAlias = Literal["passed", "failed", "todo", "error", "timeout", "memory", "missing"]
+"""How an exercise ended.
 
-__all__ = ["MARKS", "as_html", "as_text", "lines_of"]
+passed: all checks hold. failed: one does not. todo: a hole is untouched. error: the answer raised.
+timeout, memory: it overran a limit. missing: there is no answer.
+"""
 
 MARKS: dict[Status, str] = {
     "passed": "✓ solved",
@@ -28,6 +42,82 @@ MARKS: dict[Status, str] = {
 
 _COLOURS = {"passed": "#1a7f37", "todo": "#57606a", "missing": "#57606a"}
 _WRONG = "#b35900"
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One check: what it checks, and whether that holds; None if it was not reached."""
+
+    label: str
+    passed: bool | None
+
+
+@dataclass(frozen=True)
+class ExerciseResult:
+    """What became of one answer.
+
+    Attributes:
+        lab: the lab's name.
+        exercise: the exercise's name.
+        status: how it ended.
+        checks: the exercise's checks, in order; empty if the answer did not come so far.
+        message: what is wrong; empty if nothing is.
+        why: why that matters if the status is "failed", "timeout" or "memory", else what to do;
+            empty if there is nothing to say.
+        output: the last lines that the answer printed.
+        seconds: how long it took, in seconds of wall time.
+    """
+
+    lab: str
+    exercise: str
+    status: Status
+    checks: tuple[CheckOutcome, ...] = ()
+    message: str = ""
+    why: str = ""
+    output: str = ""
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is right."""
+        return self.status == "passed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {**asdict(self), "checks": [asdict(each) for each in self.checks]}
+
+
+@dataclass(frozen=True)
+class LabResult:
+    """What became of all answers to a lab, in the order of its exercises."""
+
+    lab: str
+    title: str
+    exercises: tuple[ExerciseResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every exercise is solved."""
+        return all(each.passed for each in self.exercises)
+
+    @property
+    def solved(self) -> int:
+        """How many exercises are solved."""
+        return sum(each.passed for each in self.exercises)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        exercises = [each.to_dict() for each in self.exercises]
+        return {"lab": self.lab, "passed": self.passed, "exercises": exercises}
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The result as a notebook shows it."""
+        return as_html(self)
 
 
 def as_text(result: LabResult) -> str:

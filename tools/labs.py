@@ -6,11 +6,11 @@ mlref.study.labs.cutting); exercise.ipynb is cut from it, and committed:
     python tools/labs.py build   [NN ...]   regenerate the exercises
     python tools/labs.py check   [NN ...]   prove that the labs can be graded
 
-What `check` proves of each lab: the committed exercise is the one that the source gives; every
-solution passes; an answer with one hole untouched is "to do", also when all others are filled; each
-file in wrong/ is rejected with the words that its second line names, no two with the same message;
-each exercise has two wrong answers or more, and a check belongs to an exercise; no file lies around
-that does not belong.
+What `check` proves of each lab: the committed exercise is the one that the source gives, without
+a cell that is too long; each exercise has a hole and a check; every solution passes; an answer with
+one hole untouched is "to do", also when all others are filled; each file in wrong/ is rejected with
+the words that its second line names, no two with the same message; each exercise has two wrong
+answers or more; no file lies around that does not belong. Of all labs: no two have one number.
 
 What is wrong is printed one problem a line, and the exit status is then 1.
 """
@@ -18,6 +18,7 @@ What is wrong is printed one problem a line, and the exit status is then 1.
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import resource
 import sys
@@ -28,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlref import resources
-from mlref.errors import MlrefError
+from mlref.errors import LabError, MlrefError
 from mlref.study.grading import ExerciseResult, Status, grade
 from mlref.study.labs.answers import read_answers
 from mlref.study.labs.cutting import answer_name, cut, exercise_cells, holes, solution, source_cells
@@ -38,8 +39,8 @@ from nb_files import build_notebook, display, save, to_text
 FILES = {"lab.toml", "source.py", "exercise.ipynb", "checks.py", "wrong"}
 FEWEST_WRONG = 2
 FEWEST_EXERCISES = 3
+MOST_CODE_LINES = 35  # of a cell in the exercise
 CPU_BUDGET_S = 30.0  # each answer is graded in a process of its own, half a second each
-_CHECKED = re.compile(r"""^@exercise\(["'](.*)["']\)""", re.MULTILINE)
 _REJECTED = re.compile(r"# answer: \w+\n# rejected: (?P<words>.+)\n")
 
 
@@ -68,7 +69,7 @@ def check(lab: Lab, *, workers: int = 2) -> list[str]:
         lab: the lab.
         workers: how many answers are graded at a time.
     """
-    for proofs in (check_files, check_exercise, check_wrong_files):
+    for proofs in (check_files, check_exercise, check_checks, check_wrong_files):
         if problems := list(proofs(lab)):  # the later ones read what the earlier ones look for
             return problems
     todo = [*solutions(lab), *untouched(lab), *wrong_answers(lab)]
@@ -76,13 +77,28 @@ def check(lab: Lab, *, workers: int = 2) -> list[str]:
         results = list(pool.map(lambda proof: grade(lab, proof.exercise, proof.code), todo))
     for proof, result in zip(todo, results, strict=True):
         problems += check_result(proof, result)
-    messages = Counter(
-        result.message for proof, result in zip(todo, results, strict=True) if proof.words
-    )
-    for message, times in messages.items():
-        if times > 1:
-            problems.append(f"{lab.name}: {times} wrong answers get the same message: {message}")
+    rejected: dict[str, list[str]] = {}
+    for proof, result in zip(todo, results, strict=True):
+        if proof.words and result.status == "failed":
+            rejected.setdefault(result.message, []).append(proof.title)
+    for message, titles in rejected.items():
+        if len(titles) > 1:
+            alike = " and ".join(titles)
+            problems.append(f"{lab.name}: {alike} get the same message: {_on_one_line(message)}")
     return problems
+
+
+def check_root(root: Path, labs: Sequence[Lab]) -> Iterator[str]:
+    """There are labs, each number is taken once, and nothing else lies beside them."""
+    if not labs:
+        yield f"{display(root)}: there is no lab in it"
+    known = {"README.md", "__pycache__", *(lab.name for lab in labs)}
+    for path in sorted(root.iterdir()):
+        if path.name not in known:
+            yield f"{display(path)}: it is no lab (no NN_topic/lab.toml); finish it, or delete it"
+    for number, times in Counter(lab.number for lab in labs).items():
+        if times > 1:
+            yield f"{display(root)}: {times} labs have the number {number}"
 
 
 def check_files(lab: Lab) -> Iterator[str]:
@@ -93,7 +109,7 @@ def check_files(lab: Lab) -> Iterator[str]:
     for name in sorted(there - FILES):
         yield f"{display(lab.folder / name)}: it does not belong to a lab; delete it"
     for path in sorted((lab.folder / "wrong").glob("*")):
-        if path.suffix != ".py" and path.name != "__pycache__":
+        if path not in _wrong_files(lab) and path.name != "__pycache__":
             yield f"{display(path)}: no wrong answer; delete it"
     if len(lab.exercises) < FEWEST_EXERCISES:
         yield f"{lab.name}: {len(lab.exercises)} exercises, at least {FEWEST_EXERCISES} are needed"
@@ -101,29 +117,68 @@ def check_files(lab: Lab) -> Iterator[str]:
         yield f"{lab.name}: no exercise is of the kind {kind}"
 
 
+def _wrong_files(lab: Lab) -> list[Path]:
+    """The wrong answers of a lab, in order."""
+    return [path for path in sorted((lab.folder / "wrong").glob("*.py")) if path.is_file()]
+
+
 def check_exercise(lab: Lab) -> Iterator[str]:
     """The committed exercise is what the source gives, byte for byte; no cell is too long."""
+    try:
+        cells = exercise_cells(lab)
+    except LabError as error:
+        yield str(error)
+        return
     path = lab.folder / "exercise.ipynb"
-    built = to_text(build_notebook(exercise_cells(lab)))
-    if path.is_file() and path.read_bytes() != built.encode():
+    if path.is_file() and path.read_bytes() != to_text(build_notebook(cells)).encode():
         yield f"{display(path)}: it differs from its source; tools/labs.py build {lab.number}"
-    cells = source_cells(lab)
-    if not any(f'check("{lab.number}")' in cell.source for cell in cells[-3:]):
+    for number, cell in enumerate(cells, start=1):
+        lines = cell.source.count("\n") + 1
+        if cell.kind == "code" and lines > MOST_CODE_LINES:
+            yield f"{lab.name}: cell {number} has {lines} lines, more than {MOST_CODE_LINES}"
+    final = [cell.source for cell in cells[-3:] if cell.kind == "code"]
+    if not any(f'check("{lab.number}")' in source for source in final):
         yield f'{lab.name}/source.py: none of its last cells runs check("{lab.number}")'
     with_holes = {hole.exercise for hole in holes(lab)}
     for each in lab.exercises:
         if each.name not in with_holes:
             yield f"{lab.name}/source.py: the answer {each.name} has no hole"
-    checks = (lab.folder / "checks.py").read_text(encoding="utf-8")
-    for name in sorted(set(_CHECKED.findall(checks)) - {each.name for each in lab.exercises}):
-        yield f"{lab.name}/checks.py: there is no exercise {name} to check"
+
+
+def check_checks(lab: Lab) -> Iterator[str]:
+    """Each exercise has a check, and each check an exercise: one of another name never runs."""
+    path = lab.folder / "checks.py"
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        yield f"{display(path)}: it is no Python: {error}"
+        return
+    checked = [name for node in tree.body for name in _checked_by(node)]
+    names = [each.name for each in lab.exercises]
+    for name in names:
+        if name not in checked:
+            yield f"{display(path)}: the exercise {name} has no check"
+    for name in sorted(set(checked) - set(names)):
+        yield f"{display(path)}: there is no exercise {name} to check: {', '.join(names)}"
+    defined = Counter(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+    for name, times in defined.items():
+        if times > 1:
+            yield f"{display(path)}: {times} functions are called {name}; only the last is run"
+
+
+def _checked_by(node: ast.stmt) -> Iterator[str]:
+    """The exercises in the decorators `@exercise("NAME")` of a function."""
+    for each in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+        match each:
+            case ast.Call(func=ast.Name(id="exercise"), args=[ast.Constant(value=str(name))]):
+                yield name
 
 
 def check_wrong_files(lab: Lab) -> Iterator[str]:
     """Each wrong answer says what it answers and how it is rejected; there are enough of them."""
     count: Counter[str] = Counter()
     names = {each.name for each in lab.exercises}
-    for path in sorted((lab.folder / "wrong").glob("*.py")):
+    for path in _wrong_files(lab):
         text = path.read_text(encoding="utf-8")
         name = answer_name(text)
         if name not in names or not _REJECTED.match(text):
@@ -162,7 +217,7 @@ def _name_of(cell: object) -> str | None:
 
 def wrong_answers(lab: Lab) -> Iterator[Proof]:
     """Each wrong answer is rejected with its own words."""
-    for path in sorted((lab.folder / "wrong").glob("*.py")):
+    for path in _wrong_files(lab):
         text = path.read_text(encoding="utf-8")
         match = _REJECTED.match(text)
         name = answer_name(text)
@@ -172,13 +227,17 @@ def wrong_answers(lab: Lab) -> Iterator[Proof]:
 
 def check_result(proof: Proof, result: ExerciseResult) -> Iterator[str]:
     """What is wrong with the grader's verdict on one answer."""
-    said = f"{result.message} {result.why}".strip()
+    said = _on_one_line(f"{result.message} {result.why}")
     if result.status != proof.status:
         yield f"{proof.lab.name}: {proof.title} is {result.status}, not {proof.status}: {said}"
     elif proof.words not in said:
         yield f"{proof.lab.name}: {proof.title} is rejected without {proof.words!r}: {said}"
     elif proof.status == "failed" and not (result.message and result.why):
         yield f"{proof.lab.name}: {proof.title} is rejected without a reason"
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -197,15 +256,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             for lab in labs:
                 print(build(lab))
             return 0
-        return _check_all(labs)
+        return _check_all(labs, [] if arguments.numbers else [*check_root(root, labs)])
     except MlrefError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _check_all(labs: Sequence[Lab]) -> int:
-    """Print every problem of the labs, and the CPU time that the proofs took."""
-    problems = []
+def _check_all(labs: Sequence[Lab], problems: list[str]) -> int:
+    """Print every problem of the labs after some others, and the CPU time that the proofs took."""
     for lab in labs:
         before_s = _children_cpu_s()
         found = check(lab)

@@ -121,7 +121,8 @@ def test_a_wrong_answer_with_another_message_is_found(problems: Broken) -> None:
 def test_two_wrong_answers_with_one_message_are_found(problems: Broken) -> None:
     """A learner could not tell which mistake was theirs."""
     found = problems(wrong={"total_more.py": WRONG["total_two.py"]})
-    assert found == ["09_sums: 2 wrong answers get the same message: total is 2"]
+    both = "wrong/total_more.py and wrong/total_two.py"
+    assert found == [f"09_sums: {both} get the same message: total is 2"]
 
 
 def test_a_rejection_without_a_reason_is_found(problems: Broken) -> None:
@@ -159,14 +160,110 @@ def test_an_exercise_that_is_never_graded_is_found(problems: Broken) -> None:
 
 def test_an_exercise_without_checks_is_found(problems: Broken) -> None:
     """Its solution cannot pass."""
-    checks = CHECKS.replace('exercise("mend")', 'exercise("double")')
-    assert any("the lab has no check" in each for each in problems(checks=checks))
+    (problem,) = problems(checks=CHECKS.replace('exercise("mend")', 'exercise("double")'))
+    assert problem.endswith("checks.py: the exercise mend has no check")
 
 
 def test_a_check_of_no_exercise_is_found(problems: Broken) -> None:
     """A misspelt name would make a check that never runs."""
-    checks = CHECKS.replace('exercise("total")', 'exercise("totl")', 1)
-    assert problems(checks=checks) == ["09_sums/checks.py: there is no exercise totl to check"]
+    (problem,) = problems(checks=CHECKS.replace('exercise("total")', 'exercise("totl")', 1))
+    assert "checks.py: there is no exercise totl to check" in problem
+
+
+def test_a_check_that_another_replaces_is_found(problems: Broken) -> None:
+    """Of two functions with one name only the last would run."""
+    (problem,) = problems(checks=CHECKS.replace("it_is_a_number", "it_is_the_sum"))
+    assert "2 functions are called it_is_the_sum; only the last is run" in problem
+
+
+def test_checks_that_are_no_python_are_found(problems: Broken) -> None:
+    """The message has the line."""
+    (problem,) = problems(checks=f"{CHECKS}def\n")
+    assert "checks.py: it is no Python: invalid syntax" in problem
+    assert "line" in problem
+
+
+def test_a_call_of_check_in_prose_grades_nothing(problems: Broken) -> None:
+    """It must stand in a cell that is run."""
+    prose = SOURCE.replace('# %% tags=["try"]\ncheck("09")', '# %% [markdown]\n# Run check("09").')
+    assert "none of its last cells runs" in problems(source=prose)[0]
+
+
+def test_a_cell_that_is_too_long_is_found(problems: Broken) -> None:
+    """What a learner is to read stays short; a long solution is none of theirs."""
+    lines = "numbers = [1, 2, 3]\n" * labs.MOST_CODE_LINES
+    (problem,) = problems(source=SOURCE.replace("numbers = [1, 2, 3]\n", lines))
+    assert problem == f"09_sums: cell 2 has {labs.MOST_CODE_LINES + 2} lines, more than 35"
+    block = "    # hole: twice the value\n"
+    assert problems(source=SOURCE.replace(block, block + "    value = value\n" * 40)) == []
+
+
+def test_a_source_that_is_not_marked_well_is_found(lab: Lab) -> None:
+    """It is a problem of this lab; the others are checked all the same."""
+    (lab.folder / "source.py").write_text(SOURCE.replace("    # end\n", ""))
+    assert labs.check(lab) == ["the hole 'twice the value' has no `# end`"]
+
+
+def test_too_few_exercises_are_found(problems: Broken) -> None:
+    """A lab has three or more."""
+    two = LAB_TOML[: LAB_TOML.rindex("\n[[")]
+    source = SOURCE.replace("# answer: mend\n", "")
+    assert "09_sums: 2 exercises, at least 3 are needed" in problems(toml=two, source=source)
+
+
+def test_a_folder_among_the_wrong_answers_is_found(lab: Lab) -> None:
+    """Also when it is named like a file."""
+    (lab.folder / "wrong" / "total_three.py").mkdir()
+    (problem,) = labs.check(lab)
+    assert problem.endswith("wrong/total_three.py: no wrong answer; delete it")
+
+
+def test_a_problem_takes_one_line(problems: Broken) -> None:
+    """Also when what a check says has several."""
+    checks = CHECKS.replace('f"total is {answer.total}"', r'f"total\nis {answer.total}"')
+    assert problems(checks=checks, source=SOURCE.replace("sum(numbers)", "7")) == [
+        "09_sums: solution of total is failed, not passed: total is 7 a sum counts everything"
+    ]
+
+
+def test_several_answers_that_are_accepted_are_not_alike(problems: Broken) -> None:
+    """They have no message at all."""
+    right = "# answer: total\n# rejected: x\ntotal = 6\n"
+    found = problems(wrong={**WRONG, "total_one.py": right, "total_two.py": right})
+    assert found == [f"09_sums: wrong/total_{n}.py is passed, not failed: " for n in ("one", "two")]
+
+
+def test_proofs_that_take_too_long_are_found(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All labs are proven in each run of the tests."""
+    monkeypatch.setattr(labs, "CPU_BUDGET_S", 0.0)
+    assert labs.main(["check", "--root", str(lab.folder.parent)]) == 1
+    assert re.search(r"the proofs took \d+ CPU-s of 0$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_a_folder_without_labs_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was proven, so it cannot be well."""
+    assert labs.main(["check", "--root", str(tmp_path)]) == 1
+    assert "there is no lab in it" in capsys.readouterr().out
+    assert labs.main(["check", "--root", str(tmp_path / "typo")]) == 1
+    assert "typo" in capsys.readouterr().err
+
+
+def test_what_lies_beside_the_labs_is_found(tmp_path: Path) -> None:
+    """A lab that is not finished would be skipped without a word; a README belongs there."""
+    lab = write_lab(tmp_path)
+    (tmp_path / "README.md").touch()
+    (tmp_path / "10_draft").mkdir()
+    (problem,) = labs.check_root(tmp_path, [lab])
+    assert "10_draft: it is no lab" in problem
+
+
+def test_two_labs_of_one_number_are_found(tmp_path: Path) -> None:
+    """`mlref labs check 09` would find the first alone."""
+    both = [write_lab(tmp_path), write_lab(tmp_path, name="09_other")]
+    (problem,) = labs.check_root(tmp_path, both)
+    assert problem.endswith(": 2 labs have the number 09")
 
 
 def test_a_kind_that_is_not_there_is_found(problems: Broken) -> None:

@@ -110,8 +110,7 @@ def all_labs(where: Path | None = None) -> list[Lab]:
         ResourceNotFoundError: the folder is not there.
         LabError: the description of one of them is wrong.
     """
-    root = resources.folder("labs") if where is None else where
-    return [load_lab(path.parent) for path in sorted(root.glob("[0-9][0-9]_*/lab.toml"))]
+    return [load_lab(folder) for folder in _folders(where)]
 
 
 def find_lab(name: str, where: Path | None = None) -> Lab:
@@ -123,14 +122,22 @@ def find_lab(name: str, where: Path | None = None) -> Lab:
 
     Raises:
         ResourceNotFoundError: there is no such lab; the message lists those that there are.
+        LabError: its description is wrong.
     """
-    root = resources.folder("labs") if where is None else where
-    folders = [path.parent for path in sorted(root.glob("[0-9][0-9]_*/lab.toml"))]
+    folders = _folders(where)
     for folder in folders:
         if name == folder.name or (name.isdecimal() and name.zfill(2) == folder.name[:2]):
             return load_lab(folder)
     known = ", ".join(folder.name for folder in folders) or "none"
     raise ResourceNotFoundError(f"no lab is called {name!r}; there are: {known}")
+
+
+def _folders(where: Path | None) -> list[Path]:
+    """The folders of the labs, in order."""
+    root = resources.folder("labs") if where is None else where
+    if not root.is_dir():
+        raise ResourceNotFoundError(f"labs are looked for in {root}, which is no folder")
+    return [path.parent for path in sorted(root.glob("[0-9][0-9]_*/lab.toml"))]
 
 
 def load_lab(folder: Path) -> Lab:

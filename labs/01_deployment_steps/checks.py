@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import onnx.parser
 
 from mlref import artifact
 from mlref.artifact import Manifest
-from mlref.errors import ArtifactParityError
+from mlref.errors import ArtifactParityError, ArtifactSchemaError
 from mlref.study.labs.checks import exercise, reject
 
 # 1. Leaks
@@ -30,16 +31,19 @@ IN_TIME = {
 }
 
 
+def _names(values, variable, why):
+    """The names in a set, a list, an array or whatever holds them."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        reject(f"`{variable}` must be a set of names, got {values!r:.60}", why=why)
+    return {str(each) for each in values}
+
+
 @exercise("leaks")
 def leaks_is_a_set_of_columns(answer):
     """`leaks` is a set of columns from the table."""
-    leaks = answer.leaks
-    if not isinstance(leaks, set | frozenset | list | tuple):
-        reject(
-            f"`leaks` must be a set of names, got {leaks!r:.60}",
-            why="the next line asks of each column whether it is in it",
-        )
-    unknown = sorted(str(each) for each in set(leaks) - TOO_LATE.keys() - IN_TIME.keys())
+    why = "the next line asks of each column whether it is in it"
+    leaks = _names(answer.leaks, "leaks", why)
+    unknown = sorted(leaks - TOO_LATE.keys() - IN_TIME.keys())
     if unknown:
         reject(
             f"`leaks` names {', '.join(unknown)}, which is no column of the table",
@@ -50,7 +54,7 @@ def leaks_is_a_set_of_columns(answer):
 @exercise("leaks")
 def every_leak_is_found(answer):
     """No column is kept that is known only after the question was asked."""
-    missed = [name for name in TOO_LATE if name not in answer.leaks]
+    missed = [name for name in TOO_LATE if name not in set(answer.leaks)]
     if missed:
         reject(
             "\n".join(f"`{name}` is kept, but {TOO_LATE[name]}" for name in missed),
@@ -62,7 +66,7 @@ def every_leak_is_found(answer):
 @exercise("leaks")
 def nothing_honest_is_thrown_away(answer):
     """Columns that are known in time are kept, however good or bad they look."""
-    lost = [name for name in IN_TIME if name in answer.leaks]
+    lost = [name for name in IN_TIME if name in set(answer.leaks)]
     if lost:
         reject(
             "\n".join(f"`{name}` is no leak: {IN_TIME[name]}" for name in lost),
@@ -236,12 +240,8 @@ def another_artefact_is_refused(answer):
 @exercise("diagnose")
 def the_culprits_are_columns(answer):
     """`culprits` is a set of the model's columns."""
-    if not isinstance(answer.culprits, set | frozenset | list | tuple):
-        reject(
-            f"`culprits` must be a set of names, got {answer.culprits!r:.60}",
-            why="there may be more than one",
-        )
-    unknown = sorted(str(name) for name in set(answer.culprits) - set(answer.COLUMNS))
+    culprits = _names(answer.culprits, "culprits", "there may be more than one")
+    unknown = sorted(culprits - set(answer.COLUMNS))
     if unknown:
         reject(
             f"`culprits` names {', '.join(unknown)}; the columns are {', '.join(answer.COLUMNS)}",
@@ -310,8 +310,10 @@ def _graph(answer):
     try:
         return answer.graph_of(text)
     except onnx.parser.ParseError as error:
+        (told,) = error.args
+        told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
         reject(
-            f"ONNX cannot read your lines: {' '.join(str(error).split())[:300]}",
+            f"ONNX cannot read your lines: {' '.join(told.split())[:300]}",
             why="each line is `result = Operator (inputs)`; copy the pattern of the minute",
         )
 
@@ -331,6 +333,12 @@ def _predicted(answer, rows, expected):
             )
         except ArtifactParityError:
             return None
+        except ArtifactSchemaError as error:
+            reject(
+                f"the graph cannot be run: {' '.join(str(error).split())[:400]}",
+                why="a name that is misspelt, or an operator that there is not, is found when the "
+                "graph is loaded; every line may read the three columns and the lines above it",
+            )
         return packed.predict(rows)
 
 
@@ -371,7 +379,7 @@ def a_missing_gust_is_answered_as_in_training(answer):
     if _predicted(answer, rows, _truth(answer, rows)) is None:
         reject(
             "a row without a gust is not answered as by the training code, which fills 26.5 "
-            "*before* it subtracts the mean and divides",
+            "before it subtracts the mean and divides",
             why="three rows of four have no gust; an order of steps that only fails on them fails "
             "nearly everywhere, and still answers 200",
         )

@@ -85,7 +85,7 @@ class Rubric:
         self._show_answer(console, draft)
         console.print()
         console.print(Text("The rubric: did you say it?", "bold"))
-        console.print(Text(self._about()))
+        console.print(Text(self.about))
         console.print()
         self._show_points(console, draft, weak)
         if self.flags:
@@ -113,10 +113,12 @@ class Rubric:
         total = len(self.card.points)
         console.print(Text(f"{len(after.ticked)} of {total} points are ticked."))
 
-    def _about(self) -> str:
+    @property
+    def about(self) -> str:
+        """What a tick means before the learner has changed any."""
         if "listen" in self.card.pending:
             return "This card listens for nothing yet, so nothing is ticked: you say what you said."
-        return "[x] was heard by its words, which is only a suggestion: you decide."
+        return "What is ticked was heard by its words, which is only a suggestion: you decide."
 
     def _show_answer(self, console: Console, draft: Draft) -> None:
         from mlref.study.interview.prompting import clock_text
@@ -134,7 +136,7 @@ class Rubric:
             if point.weight > 1:
                 text.append(f" (counts {point.weight} times)")
             if point.id in self.heard.points:
-                text.append(f"\nheard: {self._quoted(self.heard.points[point.id])}", "dim")
+                text.append(f"\nheard: {self.quoted(self.heard.points[point.id])}", "dim")
             if point.id in weak:
                 text.append("\nyou missed this one before", "dim")
             console.print(_row(str(number), point.id in draft.ticked, text))
@@ -142,11 +144,11 @@ class Rubric:
     def _show_flags(self, console: Console, draft: Draft) -> None:
         for letter, flag in zip(string.ascii_lowercase, self.flags, strict=False):
             text = Text(f"✗ {flag.text}")
-            text.append(f"\nheard: {self._quoted(self.heard.red_flags[flag.id])}", "dim")
+            text.append(f"\nheard: {self.quoted(self.heard.red_flags[flag.id])}", "dim")
             text.append(f"\n✓ {flag.correction}")
             console.print(_row(letter, flag.id in draft.flags, text))
 
-    def _quoted(self, spans: Sequence[Span]) -> str:
+    def quoted(self, spans: Sequence[Span]) -> str:
         """The first pieces of the answer that matched, in quotes."""
         pieces = [" ".join(self.text[start:end].split()) for start, end in spans[:_QUOTED]]
         short = [p if len(p) <= _PIECE else f"{p[: _PIECE - 3].rstrip()}..." for p in pieces]

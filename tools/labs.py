@@ -72,13 +72,23 @@ def check(lab: Lab, *, workers: int = 2) -> list[str]:
     for proofs in (check_files, check_exercise, check_checks, check_wrong_files):
         if problems := list(proofs(lab)):  # the later ones read what the earlier ones look for
             return problems
-    todo = [*solutions(lab), *untouched(lab), *wrong_answers(lab)]
+    return prove(lab, [*solutions(lab), *untouched(lab), *wrong_answers(lab)], workers=workers)
+
+
+def prove(lab: Lab, proofs: Sequence[Proof], *, workers: int = 2) -> list[str]:
+    """What is wrong with the grader's verdicts on some answers.
+
+    Args:
+        lab: the lab.
+        proofs: the answers.
+        workers: how many of them are graded at a time.
+    """
     with ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(lambda proof: grade(lab, proof.exercise, proof.code), todo))
-    for proof, result in zip(todo, results, strict=True):
-        problems += check_result(proof, result)
+        results = list(pool.map(lambda proof: grade(lab, proof.exercise, proof.code), proofs))
+    problems: list[str] = []
     rejected: dict[str, list[str]] = {}
-    for proof, result in zip(todo, results, strict=True):
+    for proof, result in zip(proofs, results, strict=True):
+        problems += check_result(proof, result)
         if proof.words and result.status == "failed":
             rejected.setdefault(result.message, []).append(proof.title)
     for message, titles in rejected.items():

@@ -35,6 +35,19 @@ def problems(tmp_path: Path) -> Broken:
     return found
 
 
+@pytest.fixture
+def verdicts(tmp_path: Path) -> Broken:
+    """The problems of those answers to a changed lab whose title has a word in it."""
+
+    def found(word: str, **parts: object) -> list[str]:
+        lab = write_lab(tmp_path, **parts)  # type: ignore[arg-type]
+        labs.build(lab)
+        proofs = [*labs.solutions(lab), *labs.untouched(lab), *labs.wrong_answers(lab)]
+        return labs.prove(lab, [proof for proof in proofs if word in proof.title])
+
+    return found
+
+
 def test_a_whole_lab_has_no_problem(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     """The exit status is 0, and the CPU time is told."""
     assert labs.main(["check", "--root", str(lab.folder.parent)]) == 0
@@ -81,54 +94,77 @@ def test_a_stray_file_is_found(lab: Lab, name: str) -> None:
     assert any(f"{Path(name).name}: " in problem for problem in labs.check(lab))
 
 
-def test_a_solution_that_fails_is_found(problems: Broken) -> None:
-    """The checks reject it."""
-    found = problems(source=SOURCE.replace("sum(numbers)", "max(numbers)"))
-    assert found == [
-        "09_sums: solution of total is failed, not passed: total is 3 a sum counts everything"
+def test_every_answer_is_graded(problems: Broken) -> None:
+    """A solution, a hole and wrong answers that are not taken as they must are all told."""
+    found = problems(
+        source=SOURCE.replace("sum(numbers)", "7"),
+        checks=CHECKS.replace('if answer.function("double")(4) != 8', "if not answer.double"),
+    )
+    assert [each.partition(":")[2].partition(", not")[0] for each in found] == [
+        " solution of total is failed",
+        " double, hole 1 is passed",
+        " wrong/double_none.py is passed",
+        " wrong/double_same.py is passed",
     ]
 
 
-def test_a_hole_that_passes_untouched_is_found(problems: Broken) -> None:
+def test_a_solution_that_fails_is_found(verdicts: Broken) -> None:
+    """The checks reject it."""
+    assert verdicts("solution of total", source=SOURCE.replace("sum(numbers)", "7")) == [
+        "09_sums: solution of total is failed, not passed: total is 7 a sum counts everything"
+    ]
+
+
+def test_a_hole_that_passes_untouched_is_found(verdicts: Broken) -> None:
     """Whatever the learner writes there has no effect."""
-    source = SOURCE.replace(
-        "total = sum(numbers)", "total = sum(numbers)  # the sum\ntry:\n    # hole: more\n"
-        "    pass\n    # end\nexcept NotImplementedError:\n    pass\nunused = 1"
-    ).replace("unused = 1  # hole: the sum", "unused = 1")  # fmt: skip
-    assert any(
-        "total, hole 1 is passed, not todo" in problem for problem in problems(source=source)
-    )
+    guarded = "try:\n    # hole: more\n    pass\n    # end\nexcept NotImplementedError:\n    pass\n"
+    source = SOURCE.replace("# answer: total\n", f"# answer: total\n{guarded}")
+    assert verdicts("total, hole", source=source) == [
+        "09_sums: total, hole 1 is passed, not todo: "
+    ]
 
 
-def test_a_wrong_answer_that_is_accepted_is_found(problems: Broken) -> None:
+def test_an_answer_that_fails_as_it_is_given_is_found(verdicts: Broken) -> None:
+    """A learner's first message would be an error that is not theirs."""
+    source = SOURCE.replace("# answer: total\n", "# answer: total\ntwo = 2  # hole: two\n")
+    source = source.replace("todo\n", "todo as later\n", 1)
+    assert "total as given is error, not todo: " in verdicts("as given", source=source)[0]
+
+
+def test_a_wrong_answer_that_is_accepted_is_found(verdicts: Broken) -> None:
     """The checks let it pass."""
-    found = problems({"total_right.py": "# answer: total\n# rejected: x\ntotal = 6\n"})
-    assert found == ["09_sums: wrong/total_right.py is passed, not failed: "]
+    wrong = {"total_right.py": "# answer: total\n# rejected: x\ntotal = 6\n"}
+    assert verdicts("total_right", wrong=wrong) == [
+        "09_sums: wrong/total_right.py is passed, not failed: "
+    ]
 
 
-def test_a_wrong_answer_that_raises_is_found(problems: Broken) -> None:
+def test_a_wrong_answer_that_raises_is_found(verdicts: Broken) -> None:
     """It must be rejected by a check, not by Python."""
-    found = problems(wrong={"total_none.py": "# answer: total\n# rejected: x\n1 / 0\n"})
-    assert "wrong/total_none.py is error, not failed" in found[0]
+    wrong = {"total_none.py": "# answer: total\n# rejected: x\n1 / 0\n"}
+    (problem,) = verdicts("total_none", wrong=wrong)
+    assert "wrong/total_none.py is error, not failed" in problem
 
 
-def test_a_wrong_answer_with_another_message_is_found(problems: Broken) -> None:
+def test_a_wrong_answer_with_another_message_is_found(verdicts: Broken) -> None:
     """It is rejected, but not for its own mistake."""
-    found = problems(wrong={"total_two.py": WRONG["total_two.py"].replace("is 2", "is two")})
-    assert "wrong/total_two.py is rejected without 'total is two'" in found[0]
+    wrong = {"total_two.py": WRONG["total_two.py"].replace("is 2", "is two")}
+    (problem,) = verdicts("total_two", wrong=wrong)
+    assert "wrong/total_two.py is rejected without 'total is two'" in problem
 
 
-def test_two_wrong_answers_with_one_message_are_found(problems: Broken) -> None:
+def test_two_wrong_answers_with_one_message_are_found(verdicts: Broken) -> None:
     """A learner could not tell which mistake was theirs."""
-    found = problems(wrong={"total_more.py": WRONG["total_two.py"]})
+    wrong = {"total_two.py": WRONG["total_two.py"], "total_more.py": WRONG["total_two.py"]}
     both = "wrong/total_more.py and wrong/total_two.py"
-    assert found == [f"09_sums: {both} get the same message: total is 2"]
+    assert verdicts("wrong", wrong=wrong) == [f"09_sums: {both} get the same message: total is 2"]
 
 
-def test_a_rejection_without_a_reason_is_found(problems: Broken) -> None:
+def test_a_rejection_without_a_reason_is_found(verdicts: Broken) -> None:
     """Every message says why it matters."""
-    found = problems(checks=CHECKS.replace('why="the first row is lost"', 'why=""'))
-    assert "wrong/mend_one.py is rejected without a reason" in found[0]
+    checks = CHECKS.replace('why="the first row is lost"', 'why=""')
+    (problem,) = verdicts("mend_one", checks=checks)
+    assert "wrong/mend_one.py is rejected without a reason" in problem
 
 
 def test_too_few_wrong_answers_are_found(lab: Lab) -> None:
@@ -189,13 +225,15 @@ def test_a_call_of_check_in_prose_grades_nothing(problems: Broken) -> None:
     assert "none of its last cells runs" in problems(source=prose)[0]
 
 
-def test_a_cell_that_is_too_long_is_found(problems: Broken) -> None:
+def test_a_cell_that_is_too_long_is_found(problems: Broken, tmp_path: Path) -> None:
     """What a learner is to read stays short; a long solution is none of theirs."""
     lines = "numbers = [1, 2, 3]\n" * labs.MOST_CODE_LINES
     (problem,) = problems(source=SOURCE.replace("numbers = [1, 2, 3]\n", lines))
     assert problem == f"09_sums: cell 2 has {labs.MOST_CODE_LINES + 2} lines, more than 35"
     block = "    # hole: twice the value\n"
-    assert problems(source=SOURCE.replace(block, block + "    value = value\n" * 40)) == []
+    lab = write_lab(tmp_path, source=SOURCE.replace(block, block + "    value = value\n" * 40))
+    labs.build(lab)
+    assert list(labs.check_exercise(lab)) == []
 
 
 def test_a_source_that_is_not_marked_well_is_found(lab: Lab) -> None:
@@ -218,18 +256,18 @@ def test_a_folder_among_the_wrong_answers_is_found(lab: Lab) -> None:
     assert problem.endswith("wrong/total_three.py: no wrong answer; delete it")
 
 
-def test_a_problem_takes_one_line(problems: Broken) -> None:
+def test_a_problem_takes_one_line(verdicts: Broken) -> None:
     """Also when what a check says has several."""
     checks = CHECKS.replace('f"total is {answer.total}"', r'f"total\nis {answer.total}"')
-    assert problems(checks=checks, source=SOURCE.replace("sum(numbers)", "7")) == [
-        "09_sums: solution of total is failed, not passed: total is 7 a sum counts everything"
-    ]
+    source = SOURCE.replace("sum(numbers)", "7")
+    (problem,) = verdicts("solution of total", checks=checks, source=source)
+    assert problem.endswith("total is 7 a sum counts everything")
 
 
-def test_several_answers_that_are_accepted_are_not_alike(problems: Broken) -> None:
+def test_several_answers_that_are_accepted_are_not_alike(verdicts: Broken) -> None:
     """They have no message at all."""
     right = "# answer: total\n# rejected: x\ntotal = 6\n"
-    found = problems(wrong={**WRONG, "total_one.py": right, "total_two.py": right})
+    found = verdicts("wrong", wrong={"total_one.py": right, "total_two.py": right})
     assert found == [f"09_sums: wrong/total_{n}.py is passed, not failed: " for n in ("one", "two")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
 
@@ -36,12 +37,31 @@ class Family:
                 each.kill()
 
     def rss_bytes(self) -> int:
-        """The memory of the process and all that it started and that still runs, in bytes (RSS)."""
+        """The memory of the process and all that it started and that still runs, in bytes (RSS).
+
+        What forks share counts for each of them; `shared_once_bytes` is slower and counts it once.
+        """
         self._look()
+        return self._sum(lambda each: each.memory_info().rss)
+
+    def shared_once_bytes(self) -> int:
+        """Their memory in bytes, without counting twice what they share, where the system tells."""
+        self._look()
+        return self._sum(self._own_share)
+
+    def _own_share(self, process: Any) -> int:
+        """PSS on Linux, USS elsewhere, RSS where neither may be read."""
+        with suppress(self._errors, AttributeError):
+            info = process.memory_full_info()
+            return int(getattr(info, "pss", info.uss))
+        return int(process.memory_info().rss)
+
+    def _sum(self, size: Callable[[Any], int]) -> int:
+        """The sum of a size over all that run."""
         total = 0
         for each in [self._root, *self._children]:
             with suppress(self._errors, AttributeError):  # it has ended meanwhile, or long since
-                total += int(each.memory_info().rss)
+                total += size(each)
         return total
 
     def _look(self) -> None:

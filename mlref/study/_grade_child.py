@@ -29,19 +29,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
-from mlref.runtime.process import die_with_parent, report
+from mlref.runtime.child import REPORT_FD, die_with_parent
 from mlref.study.labs import todo
 from mlref.study.labs.checks import Answer, Rejected, exercise_of, label_of
 
 __all__ = ["main"]
 
 _MESSAGE_CHARACTERS = 600
+_NOT_WRITTEN = "not written yet: "  # how todo() begins
 _LINE_CHARACTERS = 80
 _LARGEST_FILE_BYTES = 256 * 2**20  # also of what is printed, which is kept in a file
 _SECRET = re.compile(
-    r"AWS_.*|AZURE_.*|GOOGLE_.*|MLREF_ALLOW_AWS|.*(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|API_?KEY).*",
+    r"(AWS|AZURE|GOOGLE)_.*|MLREF_ALLOW_AWS|SSH_AUTH_SOCK|KUBECONFIG"
+    r"|.*(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|API_?KEY).*|.*_KEY|.*_PROXY",
     re.IGNORECASE,
 )
 _LOCAL = "localhost,127.0.0.1,::1"
@@ -49,6 +51,7 @@ _LOCAL = "localhost,127.0.0.1,::1"
 
 def main() -> None:
     """Run the job that the first argument names, report, and wait for the end, threads or not."""
+    reports = _reports()
     die_with_parent()
     path = Path(sys.argv.pop())
     job = json.loads(path.read_text(encoding="utf-8"))
@@ -64,9 +67,17 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # whatever the answer has put there, or a full file
             stream.flush()
-    report(**found, token=token)
+    with reports:
+        reports.write(json.dumps({**found, "token": token}).encode() + b"\n")
     while True:  # the parent takes our children first, which it would lose sight of after us
         signal.pause()
+
+
+def _reports() -> BinaryIO:
+    """The pipe to the parent, for us alone: an answer that calls report() has no parent."""
+    descriptor = int(os.environ.pop(REPORT_FD))
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - its own signature
+    return os.fdopen(descriptor, "wb")
 
 
 def _guard() -> None:
@@ -93,7 +104,7 @@ def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
         if asking.family not in {socket.AF_INET, socket.AF_INET6} or not address:
             return
         host = address[0]
-    elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}:
         host = arguments[0]
     else:
         return
@@ -120,6 +131,7 @@ def _is_here(host: Any) -> bool:
 def _graded(job: dict[str, Any]) -> dict[str, Any]:
     """The result of a job."""
     names = _module("__main__")
+    names["display"] = _display
     for title, code in job["given"]:
         exec(_compiled(code, f"<{title}>"), names)  # noqa: S102 - the lab's own code
     place = f"<answer {job['exercise']}>"
@@ -127,8 +139,15 @@ def _graded(job: dict[str, Any]) -> dict[str, Any]:
         exec(_compiled(job["code"], place), names)  # noqa: S102 - to run it is what we are for
     except BaseException as error:  # noqa: BLE001 - also SystemExit: whatever it raises is its result
         return _failure(error, place)
+    finally:
+        sys.settrace(None)  # a debugger that was left in it must not look at the checks
     checks = _checks(Path(job["checks"]), job["exercise"])
     return _checked(checks, Answer(names, job["code"]), place)
+
+
+def _display(*values: object, **_options: object) -> None:
+    """What a notebook shows, which it can without an import, is printed here."""
+    print(*values)  # noqa: T201 - to print is what it is for
 
 
 def _module(name: str) -> dict[str, Any]:
@@ -167,18 +186,23 @@ def _checked(checks: list[Callable[[Answer], None]], answer: Answer, place: str)
 
 
 def _failure(error: BaseException, place: str) -> dict[str, Any]:
-    """What an exception means."""
+    """What an exception means; of a group, such as a TaskGroup raises, the first one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     if isinstance(error, Rejected):
         return {"status": "failed", "message": str(error), "why": error.why}
     line = _line_of(error, place)
     if isinstance(error, NotImplementedError) and _is_todo(error, place):
-        return {"status": "todo", "message": str(error) or "not written yet", "why": ""}
-    where = f"{line} " if line else "while your answer was checked: "
+        return {"status": "todo", "message": _text_of(error) or "not written yet", "why": ""}
+    unread = "" if isinstance(error, SyntaxError) else "while your answer was checked: "
+    where = f"{line} " if line else unread
     return {"status": "error", "message": f"{where}{_told(error)}", "why": _advice(error)}
 
 
 def _is_todo(error: BaseException, place: str) -> bool:
     """Whether an answer says itself that something is not written, not a library that it calls."""
+    if _text_of(error).startswith(_NOT_WRITTEN):  # also from a process that the answer started
+        return True
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and (frames[-1].filename == place or frames[-1].name == todo.__name__)
 
@@ -186,22 +210,27 @@ def _is_todo(error: BaseException, place: str) -> bool:
 def _line_of(error: BaseException, place: str) -> str:
     """The line of the answer that raised, with its number."""
     if isinstance(error, SyntaxError) and error.filename == place and error.lineno:
-        number, text = error.lineno, error.text or ""
+        number, text = error.lineno, linecache.getline(place, error.lineno)
     else:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == place]
         if not frames:
             return ""
         number, text = frames[-1].lineno or 0, frames[-1].line or ""
     shown = text.strip()[:_LINE_CHARACTERS]
-    return f"line {number} of your cell (`{shown}`):"
+    return f"line {number} of your cell{f' (`{shown}`)' if shown else ''}:"
 
 
 def _told(error: BaseException) -> str:
-    try:
-        text = str(error)[:_MESSAGE_CHARACTERS]
-    except Exception:  # noqa: BLE001 - the answer's own exception, whose text raises
-        text = ""
+    """An exception's class and text."""
+    text = str(error.msg) if isinstance(error, SyntaxError) else _text_of(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)[:_MESSAGE_CHARACTERS]
+    except Exception:  # noqa: BLE001 - the answer's own exception, whose text raises
+        return ""
 
 
 def _advice(error: BaseException) -> str:
@@ -216,6 +245,7 @@ def _advice(error: BaseException) -> str:
 _ADVICE: dict[type[BaseException], str] = {
     NameError: "an answer may use the given cells above it and what it defines itself; move "
     "helpers of your own into the answer's cell",
+    IndentationError: "indent a block by four spaces, and nothing else",
     SyntaxError: "an answer is plain Python, without % or ! commands, and without await outside "
     "a function",
     SystemExit: "leave out exit(): the process is needed to check your answer",

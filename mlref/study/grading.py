@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import secrets
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +50,21 @@ __all__ = [
 _LOOK_S = 0.05  # seconds between two looks at the child's memory
 _LOG_LINES = 15  # lines of the answer's own output that a result keeps
 _LOG_CHARACTERS = 300  # of each of them
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
+_TEXT_CHARACTERS = 2000  # of a message; an answer's own values may stand in it
+_END_S = 2.0  # how long a child that closed its pipe may take to end
+_CONTROL = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # a window's title and the like
+    r"|\x1b\[[0-9;?]*[ -/]*[@-~]"  # colours, and moves of the cursor
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 _LIMITS = Limits(drain_timeout_s=0.2, log_tail_lines=_LOG_LINES)
-_VARIABLES = {"MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+_VARIABLES = {
+    "MPLBACKEND": "Agg",
+    "PYTHONBREAKPOINT": "0",  # nobody is there to debug
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONIOENCODING": "utf-8:backslashreplace",
+}
 
 
 def grade_lab(
@@ -121,8 +136,11 @@ def grade(lab: Lab, exercise: str, code: str) -> ExerciseResult:
             Family(child.pid) as family,
         ):
             found = _watched(child, family, lab, token)
-        if found is None:
-            found = _unreported(child)
+            if found is None:
+                found = _unreported(child, started=not job.exists())
+            if child.running:  # there is nothing to drain, whatever handler an answer has set
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGKILL)
         printed = child.log_tail()
     seconds = time.monotonic() - began
     return _result(lab, exercise, found, printed=printed, seconds=seconds)
@@ -143,11 +161,17 @@ def _result(
         exercise=exercise,
         status=found["status"],
         checks=checks,
-        message=found.get("message", ""),
-        why=found.get("why", ""),
+        message=_plain(found.get("message", "")),
+        why=_plain(found.get("why", "")),
         output=_readable(printed),
         seconds=round(seconds, 3),
     )
+
+
+def _plain(text: str) -> str:
+    """A text that any terminal can show: no control codes, no half characters, not endless."""
+    short = text if len(text) <= _TEXT_CHARACTERS else f"{text[:_TEXT_CHARACTERS]} ..."
+    return _CONTROL.sub("", short).encode("utf-8", "backslashreplace").decode()
 
 
 def _readable(printed: str) -> str:
@@ -166,11 +190,10 @@ def _watched(child: ManagedProcess, family: Family, lab: Lab, token: str) -> dic
             found = child.next_report(_LOOK_S)
         except ProcessNotReadyError:
             pass
-        except ProcessError:  # the answer wrote to the pipe on which results come
-            return None
+        except ProcessError:  # no JSON
+            return _FOREIGN
         else:
-            genuine = found is not None and found.get("token") == token
-            return found if genuine else None
+            return found if found is None or found.get("token") == token else _FOREIGN
         if time.monotonic() > deadline:
             return {
                 "status": "timeout",
@@ -180,6 +203,8 @@ def _watched(child: ManagedProcess, family: Family, lab: Lab, token: str) -> dic
             }
         used = family.rss_bytes()
         if used > lab.memory_limit_bytes:
+            used = family.shared_once_bytes()
+        if used > lab.memory_limit_bytes:
             return {
                 "status": "memory",
                 "message": f"it took {used / 2**20:,.0f} MB of memory, "
@@ -188,12 +213,43 @@ def _watched(child: ManagedProcess, family: Family, lab: Lab, token: str) -> dic
             }
 
 
-def _unreported(child: ManagedProcess) -> dict[str, Any]:
+def _unreported(child: ManagedProcess, *, started: bool) -> dict[str, Any]:
     """What to say of a child that ended without a result."""
+    with suppress(ProcessNotReadyError):
+        child.wait(_END_S)
     code = child.returncode
-    ending = "was killed" if code is not None and code < 0 else f"ended with status {code}"
+    if not started:
+        return {
+            "status": "error",
+            "message": f"the grader itself did not start: {child.log_tail(1) or 'no reason given'}",
+            "why": "your answer was not looked at; `mlref doctor` looks for what is wrong here",
+        }
+    if code is None:
+        ending = "cut the grader off"
+    else:
+        ending = f"ended with status {code}" if code >= 0 else _killed_by(-code)
     return {
         "status": "error",
         "message": f"the Python process {ending} before your answer could be checked",
-        "why": "leave out os._exit(), signals and writing to foreign file descriptors",
+        "why": _REASONS.get(-(code or 0), _OTHER_REASON),
     }
+
+
+def _killed_by(number: int) -> str:
+    try:
+        return f"was ended by {signal.Signals(number).name}"
+    except ValueError:  # a real-time signal
+        return f"was ended by signal {number}"
+
+
+_FOREIGN = {
+    "status": "error",
+    "message": "something else than the grader wrote to the grader's own pipe",
+    "why": "leave out writing to file descriptors that you did not open",
+}
+_OTHER_REASON = "leave out os._exit(), signals and writing to foreign file descriptors"
+_REASONS: dict[int, str] = {
+    signal.SIGSEGV: "a compiled library crashed, or a recursion went too deep",
+    signal.SIGKILL: "this machine may have run out of memory; hold less at a time, and leave out "
+    "signals",
+}

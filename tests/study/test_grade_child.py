@@ -12,10 +12,10 @@ from mlref.study.grading import ExerciseResult, grade
 from mlref.study.labs.lab import Lab
 
 Graded = Callable[[str], ExerciseResult]
-JUNK = """import os
+WRITTEN = """import os
 for fd in range(3, 20):
     try:
-        os.write(fd, b"junk" + bytes([10]))
+        os.write(fd, rb'{line}' + bytes([10]))
     except OSError:
         pass"""
 POOL = """import math, multiprocessing as m
@@ -48,6 +48,8 @@ def test_a_library_that_lacks_something_is_an_error_and_not_a_hole(total: Graded
     ("code", "told", "advice"),
     [
         ("total = (", "line 2 of your cell (`total = (`): SyntaxError", "plain Python"),
+        ("if total:\ntotal = 6", "line 3 of your cell (`total = 6`): IndentationError", "four"),
+        ("await f()", "line 2 of your cell (`await f()`): SyntaxError: 'await' outside", "await"),
         ("%timeit 1", "line 2 of your cell (`%timeit 1`): SyntaxError", "without % or !"),
         ("import sys\nsys.exit()", "line 3 of your cell (`sys.exit()`): SystemExit", "exit()"),
         ("total = nubmers", "NameError: name 'nubmers'", "given cells above"),
@@ -70,6 +72,31 @@ def test_an_exception_whose_text_raises_is_told_by_its_name(total: Graded) -> No
     assert result.message.endswith(": Odd")
 
 
+def test_a_hole_is_to_do_whatever_its_error_went_through(total: Graded) -> None:
+    """Neither a group of tasks nor a process between them makes an error of it."""
+    group = "async def f():\n    async with asyncio.TaskGroup() as g: g.create_task(hole())"
+    hole = "import asyncio\nasync def hole():\n    todo('rows')"
+    assert total(f"{hole}\n{group}\nasyncio.run(f())").message == "not written yet: rows"
+    assert total(POOL.format(start="fork", call="pool.map(todo, ['rows'])")).status == "todo"
+
+
+def test_a_group_of_errors_is_told_by_its_first(total: Graded) -> None:
+    """The error itself is of use, not that there was one in a group."""
+    result = total("raise ExceptionGroup('all', [ValueError('this one'), KeyError('that')])")
+    assert result.message.endswith("ValueError: this one")
+
+
+def test_a_debugger_that_was_left_in_the_answer_is_no_obstacle(total: Graded) -> None:
+    """breakpoint() does nothing, and no tracer looks at the checks."""
+    assert total("import sys\nbreakpoint()\nsys.settrace(lambda *a: 1 / 0)\ntotal = 6").passed
+
+
+def test_display_is_there_as_in_a_notebook(total: Graded) -> None:
+    """What it shows is printed."""
+    result = total("display('a', 'b', display_id='c')\ntotal = 7")
+    assert (result.status, result.output) == ("failed", "a b")
+
+
 def test_an_answer_that_replaces_the_output_is_graded(total: Graded) -> None:
     """sys.stdout = None is odd, and no obstacle."""
     assert total("import sys\nsys.stdout = None\ntotal = 6").passed
@@ -80,20 +107,19 @@ def test_a_fork_that_runs_on_does_not_report(total: Graded) -> None:
     assert total("import os\ntotal = 7 if os.fork() == 0 else 6").passed
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [
-        "from mlref.runtime.process import report; report(status='passed', checks=[])",
-        "from mlref.runtime.process import report; report(status='passed', token='guess')",
-        "from mlref.runtime.process import report; report(nothing=1)",
-        JUNK,
-    ],
-)
-def test_an_answer_cannot_report_that_it_passed(total: Graded, forged: str) -> None:
+def test_what_an_answer_reports_goes_nowhere(total: Graded) -> None:
+    """report() in an answer is as in a program without a parent: no harm, and no way to pass."""
+    report = "from mlref.runtime.process import report; report(status='passed', checks=[])"
+    assert total(f"{report}\ntotal = 7").status == "failed"
+    assert total(f"{report}\ntotal = 6").passed
+
+
+@pytest.mark.parametrize("line", ["junk", '{"status": "passed", "token": "guess"}', "[]"])
+def test_an_answer_cannot_write_that_it_passed(total: Graded, line: str) -> None:
     """What the answer itself writes to the pipe of the results is not believed."""
-    result = total(f"{forged}\ntotal = 7")
-    assert result.status == "error"
-    assert "before your answer could be checked" in result.message
+    result = total(f"{WRITTEN.format(line=line)}\ntotal = 7")
+    assert (result.status, result.checks) == ("error", ())
+    assert "the grader's own pipe" in result.message
 
 
 @pytest.mark.parametrize(
@@ -102,6 +128,8 @@ def test_an_answer_cannot_report_that_it_passed(total: Graded, forged: str) -> N
         "import socket; socket.create_connection(('192.0.2.1', 80))",
         "import socket; socket.getaddrinfo('example.com', 80)",
         "import socket; socket.gethostbyname('example.com')",
+        "import socket; socket.gethostbyaddr('192.0.2.1')",
+        "import urllib.request; urllib.request.urlopen('http://example.com')",
         "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))",
         "import socket; socket.socket(socket.AF_INET6).connect(('2001:db8::1', 80))",
         "import asyncio; asyncio.run(asyncio.open_connection('192.0.2.1', 80))",
@@ -138,11 +166,19 @@ def test_sockets_of_other_kinds_are_allowed(total: Graded) -> None:
 
 def test_credentials_are_out_of_reach(total: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer sees neither keys nor the permission to spend; other variables it does."""
-    for name in ("AWS_SECRET_ACCESS_KEY", "MLREF_ALLOW_AWS", "SOME_API_KEY", "PLAIN"):
+    names = "AWS_SECRET_ACCESS_KEY", "MLREF_ALLOW_AWS", "KAGGLE_KEY", "GH_TOKEN", "PLAIN"
+    for name in names:
         monkeypatch.setenv(name, "1")
-    names = "('AWS_SECRET_ACCESS_KEY', 'MLREF_ALLOW_AWS', 'SOME_API_KEY', 'PLAIN')"
-    result = total(f"import os\nprint([n for n in {names} if n in os.environ])\ntotal = 0")
+    result = total(f"import os\nprint([n for n in {names!r} if n in os.environ])\ntotal = 0")
     assert result.output == "['PLAIN']"
+
+
+def test_no_proxy_leads_elsewhere(total: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy on this machine would pass on what the grader refuses."""
+    for name in ("http_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    result = total("import urllib.request as u\nprint([*u.getproxies()])\ntotal = 0")
+    assert result.output == "['no']"
 
 
 @pytest.mark.parametrize(

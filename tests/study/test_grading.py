@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 from support.children import SOON_S, wait_gone
 from support.small_labs import CHECKS, LAB_TOML, SOURCE, write_lab
@@ -106,14 +105,35 @@ def test_an_error_while_a_check_calls_the_answer_is_told_at_its_line(lab: Lab) -
 
 
 @pytest.mark.parametrize(
-    "ending",
-    ["os._exit(0)", "os.kill(os.getpid(), 9)", "os.closerange(3, 99); os.kill(os.getpid(), 9)"],
+    ("ending", "told", "advice"),
+    [
+        ("os._exit(0)", "ended with status 0", "leave out os._exit()"),
+        ("os.kill(os.getpid(), 9)", "was ended by SIGKILL", "run out of memory"),
+        ("import ctypes; ctypes.string_at(0)", "was ended by SIGSEGV", "a compiled library"),
+        ("os.kill(os.getpid(), signal.SIGRTMIN)", "was ended by ", "signals"),
+        ("os.closerange(3, 99)", "ended with status 1", "file descriptors"),
+    ],
 )
-def test_a_process_that_ends_before_it_is_checked_is_an_error(total: Graded, ending: str) -> None:
-    """Ending the process is no way to pass."""
-    result = total(f"import os\ntotal = 6\n{ending}")
+def test_a_process_that_ends_before_it_is_checked_is_an_error(
+    total: Graded, ending: str, told: str, advice: str
+) -> None:
+    """Ending the process is no way to pass; how it ended is told."""
+    result = total(f"import os, signal\ntotal = 6\n{ending}")
     assert result.status == "error"
+    assert f"{told}" in result.message
     assert "before your answer could be checked" in result.message
+    assert advice in result.why
+
+
+def test_a_grader_that_does_not_start_is_not_the_answers_fault(
+    total: Graded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is told; the answer was not looked at."""
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    result = total("total = 6")
+    assert result.status == "error"
+    assert "the grader itself did not start" in result.message
+    assert "your answer was not looked at" in result.why
 
 
 def test_a_loop_without_end_is_too_slow(lab: Lab) -> None:
@@ -138,6 +158,13 @@ def test_the_memory_of_children_counts(lab: Lab) -> None:
     assert grade(replace(lab, memory_limit_bytes=150 * 2**20), "total", code).status == "memory"
 
 
+def test_what_forks_share_counts_once(lab: Lab) -> None:
+    """A pool of workers that were forked needs no more memory than it takes."""
+    code = "import os, signal, threading\nblock = b'x' * 100 * 2**20\nfor _ in range(4):\n"
+    code += "    if os.fork() == 0: signal.pause()\nthreading.Event().wait(0.2)\ntotal = 6"
+    assert grade(replace(lab, memory_limit_bytes=300 * 2**20), "total", code).passed
+
+
 def test_output_without_end_is_cut_off(total: Graded) -> None:
     """A loop that prints for ever fails at a limit, and only the end of it is kept."""
     result = total("while True: print('x' * 2**20)")
@@ -150,6 +177,37 @@ def test_the_last_lines_that_were_printed_are_kept_without_colours(total: Graded
     """Output comes back as plain text, error output too."""
     result = total("import sys\nprint('\\x1b[31mred\\x1b[0m', file=sys.stderr)\nprint('naïve ✓')")
     assert result.output.splitlines() == ["red", "naïve ✓"]
+
+
+def test_any_character_can_be_printed(total: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal's own encoding does not matter."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    result = total("print('✓', chr(0xD800))\ntotal = 7")
+    assert (result.status, result.output) == ("failed", "✓ \\ud800")
+
+
+def test_a_message_is_plain_text(total: Graded) -> None:
+    """Control codes and half characters of an exception's text reach no terminal."""
+    codes = "'\\x1b[31mred\\x1b[0m \\x1b]0;title\\x07\\x9bA\\ud800'"
+    result = total(f"text = {codes}\nraise ValueError(text)")
+    assert result.message.endswith("ValueError: red A\\ud800")
+
+
+def test_a_message_has_an_end(total: Graded) -> None:
+    """A check that tells a value does not tell all of a long one."""
+    code = "class Long(int):\n    def __format__(self, _): return 'x' * 10**6\ntotal = Long(7)"
+    result = total(code)
+    assert result.status == "failed"
+    assert len(result.message) < 3_000
+
+
+def test_an_answer_that_handles_signals_is_ended_at_once(
+    total: Graded, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is nothing to drain, and nothing is said about it."""
+    handled = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: None)\ntotal = 6"
+    assert total(handled).passed
+    assert caplog.text == ""
 
 
 def test_a_thread_that_runs_on_does_not_hold_the_grader_up(lab: Lab) -> None:
@@ -248,22 +306,26 @@ def test_one_exercise_alone_can_be_graded(lab: Lab) -> None:
     assert ([each.exercise for each in result.exercises], result.passed) == (["total"], True)
 
 
-def test_ctrl_c_leaves_no_child(lab: Lab, tmp_path: Path) -> None:
-    """A grader that is broken off ends the answer's process."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_grader_that_is_broken_off_leaves_no_child(
+    lab: Lab, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C, or a kernel that is killed, ends the answer's process."""
     note = tmp_path / "pid"
     answer = f"import os, threading\nopen({str(note)!r}, 'w').write(str(os.getpid()))\n"
     answer += "threading.Event().wait()"
     code = (
-        "import signal, sys; from pathlib import Path\n"
+        "import signal; from pathlib import Path\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from mlref.study.grading import grade; from mlref.study.labs.lab import load_lab\n"
         f"grade(load_lab(Path({str(lab.folder)!r})), 'total', {answer!r})"
     )
-    grader = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    deadline, pause = time.monotonic() + 6 * SOON_S, threading.Event()
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    grader = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline, pause = time.monotonic() + SOON_S, threading.Event()
     while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
         pause.wait(0.02)
-    grader.send_signal(signal.SIGINT)
+    grader.send_signal(number)
     assert grader.wait(SOON_S) != 0
     assert wait_gone(int(note.read_text()))
-    assert not [p for p in psutil.process_iter() if p.ppid() == grader.pid != os.getpid()]

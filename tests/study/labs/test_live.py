@@ -51,7 +51,7 @@ def test_a_cell_that_was_not_run_is_missing(cells: list[str]) -> None:
 def test_the_cell_that_was_run_is_graded_not_the_saved_file(cells: list[str]) -> None:
     """The file on the disk is untouched; the kernel has a wrong answer."""
     assert "0 of 1 solved" in cells[2]
-    assert "`wind_gust`" in cells[2]
+    assert "a calm day that never was" in cells[2]
 
 
 def test_the_last_run_counts_also_when_it_raised(cells: list[str]) -> None:

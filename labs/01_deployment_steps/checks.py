@@ -1,5 +1,6 @@
 """What right answers to lab 01 satisfy."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -7,12 +8,30 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx.helper
 import onnx.parser
+import onnxruntime
 
 from mlref import artifact
 from mlref.artifact import Manifest
-from mlref.errors import ArtifactParityError, ArtifactSchemaError
 from mlref.study.labs.checks import exercise, reject
+
+
+def _names(answer, variable, *, why):
+    """The names in a set, a list, an array or an index."""
+    value = getattr(answer, variable)
+    if isinstance(value, str | dict) or not isinstance(value, Iterable):
+        reject(f"`{variable}` must be a set of names, got {value!r:.60}", why=why)
+    names = list(value)
+    if others := [each for each in names if not isinstance(each, str)]:
+        reject(f"`{variable}` must hold names, each a text, got {others[0]!r:.60} in it", why=why)
+    return set(names)
+
+
+def _and_others(count):
+    """What to add when more is wrong than was named; naming all would give the answer away."""
+    return f"; and {count} more like it" if count else ""
+
 
 # 1. Leaks
 
@@ -31,19 +50,14 @@ IN_TIME = {
 }
 
 
-def _names(values, variable, why):
-    """The names in a set, a list, an array or whatever holds them."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        reject(f"`{variable}` must be a set of names, got {values!r:.60}", why=why)
-    return {str(each) for each in values}
+def _leaks(answer):
+    return _names(answer, "leaks", why="of each column it is asked whether it is in it")
 
 
 @exercise("leaks")
 def leaks_is_a_set_of_columns(answer):
     """`leaks` is a set of columns from the table."""
-    why = "the next line asks of each column whether it is in it"
-    leaks = _names(answer.leaks, "leaks", why)
-    unknown = sorted(leaks - TOO_LATE.keys() - IN_TIME.keys())
+    unknown = sorted(_leaks(answer) - TOO_LATE.keys() - IN_TIME.keys())
     if unknown:
         reject(
             f"`leaks` names {', '.join(unknown)}, which is no column of the table",
@@ -54,10 +68,10 @@ def leaks_is_a_set_of_columns(answer):
 @exercise("leaks")
 def every_leak_is_found(answer):
     """No column is kept that is known only after the question was asked."""
-    missed = [name for name in TOO_LATE if name not in set(answer.leaks)]
+    missed = [name for name in TOO_LATE if name not in _leaks(answer)]
     if missed:
         reject(
-            "\n".join(f"`{name}` is kept, but {TOO_LATE[name]}" for name in missed),
+            f"`{missed[0]}` is kept, but {TOO_LATE[missed[0]]}{_and_others(len(missed) - 1)}",
             why="a model that was given it shines in every test and is blind in production, where "
             "the column is empty when it is asked",
         )
@@ -66,10 +80,10 @@ def every_leak_is_found(answer):
 @exercise("leaks")
 def nothing_honest_is_thrown_away(answer):
     """Columns that are known in time are kept, however good or bad they look."""
-    lost = [name for name in IN_TIME if name in set(answer.leaks)]
+    lost = [name for name in IN_TIME if name in _leaks(answer)]
     if lost:
         reject(
-            "\n".join(f"`{name}` is no leak: {IN_TIME[name]}" for name in lost),
+            f"`{lost[0]}` is no leak: {IN_TIME[lost[0]]}{_and_others(len(lost) - 1)}",
             why="a leak is a matter of when a value is known; throwing away by AUC loses what "
             "the model could honestly use",
         )
@@ -79,14 +93,19 @@ def nothing_honest_is_thrown_away(answer):
 def the_honest_auc_is_that_of_the_best_column_left(answer):
     """`honest_auc` is the AUC of the best column that is known in time."""
     value = answer.number("honest_auc")
-    best = max(answer.aucs[name] for name in IN_TIME)
-    if abs(value - best) > 0.0005:
-        leaking = [name for name in TOO_LATE if abs(answer.aucs[name] - value) < 0.0005]
-        source = f", which is what {leaking[0]} has" if leaking else ""
-        reject(
-            f"honest_auc is {value:.3f}{source}; the best column that is known in time has {best:.3f}",
-            why="the figure that you promise must be one that production can keep",
-        )
+    if abs(value - max(answer.aucs[name] for name in IN_TIME)) <= 0.0035:  # two digits will do
+        return
+    has_it = [name for name, auc in answer.aucs.items() if abs(auc - value) < 0.0006]
+    if not has_it:
+        told = "no column has that; look it up in `aucs`"
+    elif has_it[0] in TOO_LATE:
+        told = f"which is what {has_it[0]} has, a leak"
+    else:
+        told = f"which is what {has_it[0]} has; another column that is known in time has more"
+    reject(
+        f"honest_auc is {value:.3f}, {told}",
+        why="the figure that you promise must be one that production can keep",
+    )
 
 
 # 2. An artefact that refuses tampering
@@ -164,7 +183,9 @@ def golden_rows_come_from_the_training_code(answer):
     with tempfile.TemporaryDirectory() as place:
         try:
             _published(answer, place, wrong)
-        except ArtifactParityError:
+        except NotImplementedError:
+            raise
+        except Exception:  # whichever; a right graph was published by the check before this one
             return
         reject(
             "`publish` packed a graph that treats a missing gust as 0, though `expected` says "
@@ -237,11 +258,14 @@ def another_artefact_is_refused(answer):
 # 3. Diagnosis
 
 
+def _culprits(answer):
+    return _names(answer, "culprits", why="there may be more than one")
+
+
 @exercise("diagnose")
 def the_culprits_are_columns(answer):
     """`culprits` is a set of the model's columns."""
-    culprits = _names(answer.culprits, "culprits", "there may be more than one")
-    unknown = sorted(culprits - set(answer.COLUMNS))
+    unknown = sorted(_culprits(answer) - set(answer.COLUMNS))
     if unknown:
         reject(
             f"`culprits` names {', '.join(unknown)}; the columns are {', '.join(answer.COLUMNS)}",
@@ -252,30 +276,31 @@ def the_culprits_are_columns(answer):
 @exercise("diagnose")
 def every_culprit_is_found(answer):
     """Every column that is prepared differently is named, and no other."""
-    culprits = set(answer.culprits)
+    culprits = _culprits(answer)
     if not culprits:
         reject(
             "`culprits` is empty, but the answers differ from the truth",
             why="status 200 says that the server understood the request, not that the request "
             "said what was meant",
         )
+    if "minute_of_day" in culprits:
+        reject(
+            "`minute_of_day` is prepared alike on both sides",
+            why="whoever repairs what is not broken breaks it",
+        )
     if "wind_gust" not in culprits:
         reject(
-            "`wind_gust` is missing: the client turns a gust that was not reported into 0, the "
-            "training into the median",
+            "a column is missing in `culprits`: compare the two preparations in the row in which "
+            "something was not reported",
             why="a gap that becomes a zero is a calm day that never was; look at the rows in "
             "which something is missing first",
         )
     if "humid" not in culprits:
         reject(
-            "`humid` is missing: its numbers look plausible, but mean and deviation are those of "
-            "the client's own summer, not of the training",
-            why="a difference that is small in every row is the one that nobody notices",
-        )
-    if "minute_of_day" in culprits:
-        reject(
-            "`minute_of_day` is prepared alike on both sides",
-            why="whoever repairs what is not broken breaks it",
+            "a column is missing in `culprits`: its numbers look plausible in every row, and are "
+            "right in none",
+            why="a difference that is small in every row is the one that nobody notices; here the "
+            "client took mean and deviation of its own summer",
         )
 
 
@@ -284,20 +309,25 @@ def the_worst_error_is_measured(answer):
     """`worst` is the largest error of a probability among the five rows."""
     value = answer.number("worst")
     error = np.abs(answer.asked - answer.expected)
-    if abs(value - error.max()) > 1e-4:
-        if abs(value - error.mean()) < 1e-4:
-            told = "that is the mean of the errors"
-        elif abs(abs(value) - error.max()) < 1e-4:
-            told = "an error's size has no sign"
-        else:
-            told = "compare `asked` with `expected`, row by row"
-        reject(
-            f"worst is {value:.3f}; the largest error is {error.max():.3f}; {told}",
-            why="a mean over many good rows hides the one passenger who missed the flight",
-        )
+    if abs(value - error.max()) <= 1e-3:
+        return
+    if abs(value - error.mean()) < 1e-3:
+        told = "that is the mean of the errors"
+    elif abs(abs(value) - error.max()) < 1e-3:
+        told = "an error's size has no sign"
+    elif value == error.argmax():
+        told = "that is the row in which it is largest, not how large it is"
+    else:
+        told = "compare `asked` with `expected`, row by row; the difference counts, not the ratio"
+    reject(
+        f"worst is {value:.3f}; {told}",
+        why="a mean over many good rows hides the one passenger who missed the flight",
+    )
 
 
 # 4. Repair
+
+MADE = {"minute_of_day": "z_minute", "humid": "z_humid", "wind_gust": "z_gust"}
 
 
 def _graph(answer):
@@ -310,76 +340,82 @@ def _graph(answer):
     try:
         return answer.graph_of(text)
     except onnx.parser.ParseError as error:
-        (told,) = error.args
-        told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+        told = (
+            error.args[0].decode(errors="replace")
+            if isinstance(error.args[0], bytes)
+            else str(error)
+        )
+        _, _, place = told.rpartition("Error context: ")
         reject(
-            f"ONNX cannot read your lines: {' '.join(told.split())[:300]}",
+            f"ONNX cannot read your lines; the mistake is here, or in the line above:\n{place:.300}",
             why="each line is `result = Operator (inputs)`; copy the pattern of the minute",
         )
 
 
-def _predicted(answer, rows, expected):
-    """What the repaired graph answers for raw rows."""
-    with tempfile.TemporaryDirectory() as place:
-        try:
-            packed = artifact.pack(
-                f"{place}/late",
-                model=_graph(answer),
-                name="late",
-                version="1.2.0",
-                inputs=answer.INPUTS,
-                golden=rows,
-                expected=expected,
-            )
-        except ArtifactParityError:
-            return None
-        except ArtifactSchemaError as error:
-            reject(
-                f"the graph cannot be run: {' '.join(str(error).split())[:400]}",
-                why="a name that is misspelt, or an operator that there is not, is found when the "
-                "graph is loaded; every line may read the three columns and the lines above it",
-            )
-        return packed.predict(rows)
+def _session(answer):
+    """The graph, ready to run; it tells the prepared columns, too."""
+    graph = _graph(answer)
+    for name in MADE.values():
+        shape = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 1])
+        graph.graph.output.append(shape)
+    try:
+        return onnxruntime.InferenceSession(graph.SerializeToString())
+    except Exception as error:
+        told = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(error).split()))
+        reject(
+            f"ONNX Runtime cannot run your graph: {told:.300}",
+            why="each name that a line reads is made by a line above it, and what an operator "
+            "takes is all of one type; a graph that does not load is at least found at once",
+        )
 
 
-def _truth(answer, rows):
-    z = np.c_[*answer.training(rows).values()]
-    return 1 / (1 + np.exp(1.135 - z @ [0.37, 0.394, 0.208]))
+def _difference(answer, rows):
+    """Where the graph first prepares some raw rows otherwise than the training did, in words."""
+    wanted = answer.training(rows)
+    raw = {
+        name: np.array([np.nan if v is None else v for v in values], np.float32)[:, None]
+        for name, values in rows.items()
+    }
+    made = dict(zip(MADE, _session(answer).run(list(MADE.values()), raw), strict=True))
+    for name, got in made.items():
+        for row, (mine, right) in enumerate(zip(got[:, 0], wanted[name], strict=True)):
+            if not abs(mine - right) < 1e-4:
+                value = f"{name} {rows[name][row]}" if rows[name][row] else f"no {name}"
+                return f"of {value} your lines make {MADE[name]} {mine:.3f}, `training` {right:.3f}"
+    return None
 
 
 @exercise("repair")
 def the_graph_takes_raw_columns(answer):
-    """The graph is whole: it makes z_humid and z_gust of the raw columns."""
-    graph = _graph(answer)
-    made = {name for node in graph.graph.node for name in node.output}
-    lacking = sorted({"z_humid", "z_gust"} - made)
+    """The graph is whole: it makes z_humid and z_gust of the raw columns, and can be run."""
+    made = {name for node in _graph(answer).graph.node for name in node.output}
+    lacking = sorted(set(MADE.values()) - made)
     if lacking:
         reject(
             f"no line makes {' and '.join(lacking)}",
             why="the model's last part reads them; the graph cannot be loaded without",
         )
+    _session(answer)
 
 
 @exercise("repair")
-def complete_rows_are_answered_as_in_training(answer):
-    """Rows in which nothing is missing get the training code's probabilities."""
+def complete_rows_are_prepared_as_in_training(answer):
+    """Rows in which nothing is missing are prepared as the training code does."""
     rows = {name: [values[i] for i in (0, 1, 2, 4)] for name, values in answer.rows.items()}
-    if _predicted(answer, rows, _truth(answer, rows)) is None:
+    if told := _difference(answer, rows):
         reject(
-            "rows without a gap are not answered as by the training code: compare mean and "
-            "deviation of each column with the table, and which is subtracted and which divides",
+            f"{told}: compare mean and deviation with the table, and what is subtracted from what",
             why="the preparation of the training is part of the model; any other is another model",
         )
 
 
 @exercise("repair")
-def a_missing_gust_is_answered_as_in_training(answer):
-    """A row without a gust gets the probability of the median gust, not of a calm or of nothing."""
+def a_missing_gust_is_prepared_as_in_training(answer):
+    """A row without a gust is prepared as with the median gust, not with a calm or with nothing."""
     rows = {name: [values[3]] for name, values in answer.rows.items()}
-    if _predicted(answer, rows, _truth(answer, rows)) is None:
+    if told := _difference(answer, rows):
         reject(
-            "a row without a gust is not answered as by the training code, which fills 26.5 "
-            "before it subtracts the mean and divides",
+            f"{told}, which fills 26.5 before it subtracts the mean and divides",
             why="three rows of four have no gust; an order of steps that only fails on them fails "
             "nearly everywhere, and still answers 200",
         )

@@ -3,18 +3,19 @@
 #
 # Three things that go wrong between a trained model and one that answers: it has seen what nobody
 # will know in time; it is changed on its way; it answers 200, and the answer is wrong. Four
-# exercises, each in a cell that begins with `# answer:`. Replace every `todo(...)` in it, run the
-# cell, then run the last cell of this notebook, or grade one exercise with
-# `check("01", "leaks")`.
+# exercises, each in a cell that begins with `# answer:`. Run the cells one after the other; in those
+# four, replace every `todo(...)` and run the cell again. Then run the last cell of this notebook, or
+# grade one exercise in a cell of your own with `check("01", "leaks")`.
 #
-# Stuck? `mlref labs hint 01 leaks` gives the first of three hints. Nothing that you do here can
-# break anything: `mlref labs reset 01` gives a fresh copy and keeps yours.
+# Stuck? `hint("01", "leaks")` in a cell of your own, or `mlref labs hint 01 leaks` in a terminal,
+# gives the first of three hints; ask again for the next one. Nothing that you do here can break
+# anything: `mlref labs reset 01` gives a fresh copy and keeps yours.
 
 # %%
 import numpy as np
 
 from mlref import artifact, flights, schema
-from mlref.study.labs import check, todo
+from mlref.study.labs import check, hint, todo
 
 # %% [markdown]
 # ## 1. Find the columns that nobody knows in time
@@ -131,10 +132,11 @@ INPUTS = schema.Schema(
 expected.round(3)
 
 # %% [markdown]
-# Write the two ends of the way. `publish` packs the graph into a folder and returns the one thing
-# that the receiver must be told *on another way than the folder's*. `receive` gives the model, or
-# refuses: a flipped bit, a swapped file, a manifest that somebody rewrote with all its checksums.
-# And `publish` itself must refuse a graph that does not answer as `expected`.
+# Write the two ends of the way. `publish` packs the graph into a folder and returns a text: the one
+# thing that the receiver must be told *on another way than the folder's*. `receive` gives the model,
+# or raises an error: for a flipped bit, a swapped file, a manifest that somebody rewrote with all its
+# checksums. And `publish` itself must refuse a graph that does not answer as `expected`. You need
+# two functions of mlref: `artifact.pack` and `artifact.load`; `help(artifact.pack)` explains one.
 
 
 # %%
@@ -164,7 +166,7 @@ def receive(folder, digest):
 
 # %% [markdown]
 # Try it with a graph that leaves the preparation to somebody else. It does not answer as expected,
-# so `publish` must refuse it: the error below is what you want to see.
+# so `publish` must refuse it, with an error that tells the difference.
 
 # %% tags=["try"]
 import tempfile
@@ -177,7 +179,9 @@ with tempfile.TemporaryDirectory() as place:
     try:
         publish(f"{place}/late", graph_of(AS_IT_COMES), rows, expected)
     except Exception as error:
-        print(error)
+        print("refused:", error)
+    else:
+        print("published, though it answers otherwise: not yet what you want")
 
 # %% [markdown]
 # ## 3. Incident: every answer is 200, and wrong
@@ -189,7 +193,7 @@ with tempfile.TemporaryDirectory() as place:
 #
 # `training(rows)` is the preparation that the model was trained with, `client(rows)` the mobile
 # team's. Both give a dictionary: column -> prepared numbers. `asked` is what the server answers to
-# the client, for rows of which `expected` is the truth.
+# the client, for rows of which `expected` is the truth; below, the truth stands on the left.
 
 # %%
 import tempfile
@@ -266,6 +270,10 @@ worst = float(np.abs(asked - expected).max())  # hole: the largest error of a pr
 # | `minute_of_day` | 817.8 | 281.4 |
 # | `humid` | 57.8 | 20.3 |
 # | `wind_gust` | 26.8 | 3.9 |
+#
+# Each line of a graph is `result = Operator (inputs)`, and a result has a name of its own. Besides
+# `Constant`, `Sub` and `Div` you need `IsNaN (a)`, which is true where a value is missing, and
+# `Where (condition, a, b)`, which takes `a` where that is true and `b` elsewhere.
 
 
 # %%

@@ -1,4 +1,4 @@
 # answer: diagnose
-# rejected: `humid` is missing
+# rejected: its numbers look plausible in every row
 culprits = {"wind_gust"}
 worst = float(np.abs(asked - expected).max())

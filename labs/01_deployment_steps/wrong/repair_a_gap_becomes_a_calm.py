@@ -1,5 +1,5 @@
 # answer: repair
-# rejected: a row without a gust is not answered
+# rejected: of no wind_gust your lines make z_gust -6.872
 def preparation():
     minute = """
     mean_minute = Constant <value = float[1] {817.8}> ()

@@ -1,5 +1,5 @@
 # answer: repair
-# rejected: rows without a gap are not answered
+# rejected: of humid 42.0 your lines make z_humid -1.176
 def preparation():
     minute = """
     mean_minute = Constant <value = float[1] {817.8}> ()

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from mlref.study.chapters import CHAPTERS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -72,6 +74,19 @@ def test_resources_are_found_inside_the_installed_package(site: Path, tmp_path: 
     assert found["place"] == str(site / "mlref")
     expected = len(list((ROOT / "notebooks").glob("*.ipynb")))
     assert found["resources"]["notebooks"] == expected
+    assert found["resources"]["labs"] == len(list((ROOT / "labs").glob("*/lab.toml")))
+    assert found["resources"]["cards"] == len(CHAPTERS)
+
+
+def test_a_learner_can_begin_without_the_checkout(site: Path, tmp_path: Path) -> None:
+    """The installed command makes a folder in which lab 01 is graded."""
+    mlref = [sys.executable, site / "bin" / "mlref"]
+    done = _run([*mlref, "init", "mine"], cwd=tmp_path, paths=[site])
+    assert done.returncode == 0, done.stderr
+    lab = tmp_path / "mine" / "labs" / "01_deployment_steps"
+    assert {path.name for path in lab.iterdir()} == {"exercise.ipynb", "exercise.py"}
+    done = _run([*mlref, "labs", "check", "01", "leaks"], cwd=tmp_path / "mine", paths=[site])
+    assert (done.returncode, "to do" in done.stdout) == (1, True), done.stdout + done.stderr
 
 
 def test_run_explains_itself(site: Path, tmp_path: Path) -> None:
@@ -91,7 +106,20 @@ def test_the_wheel_holds_nothing_else(site: Path) -> None:
     assert (site / "mlref" / "py.typed").is_file()
 
 
-@pytest.mark.parametrize("words", [["doctor"], ["--version"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["doctor"],
+        ["--version"],
+        ["run", "--help"],
+        ["init", "mine"],
+        ["cards", "show", "01"],
+        ["cards", "export", "--format", "anki", "--out", "cards.txt"],
+        ["glossary", "parity"],
+        ["labs", "list"],
+    ],
+    ids=" ".join,
+)
 def test_the_core_dependencies_are_enough(
     site: Path, core: Path, tmp_path: Path, words: list[str]
 ) -> None:

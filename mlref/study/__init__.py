@@ -1,4 +1,15 @@
-"""Learning with mlref: notebooks that run as a batch, and what this machine can run.
+"""Learning with mlref: labs, interview cards, progress; notebooks that run as a batch.
+
+To learn:
+
+- `mlref.study.labs` are exercises that grade themselves; `mlref.study.grading` is their grader.
+- `mlref.study.watch` grades them whenever a file is saved.
+- `mlref.study.interview` holds the interview cards and the drill.
+- `mlref.study.learner` is a learner's folder and what is kept of the progress in it.
+- `mlref.study.glossary` tells what words mean, and where they are taught.
+- `mlref.study.percent` is the format in which notebooks and labs are edited.
+
+To run:
 
 - `mlref.study.selection` chooses notebooks and reads the parameters given to them.
 - `mlref.study.runner` executes them, each in a child process, under a time limit.
@@ -21,10 +32,17 @@ __all__ = [
     "chapters",
     "doctor",
     "extras",
+    "glossary",
+    "grading",
+    "interview",
+    "labs",
+    "learner",
+    "percent",
     "progress",
     "report",
     "results",
     "runner",
     "selection",
     "target_table",
+    "watch",
 ]

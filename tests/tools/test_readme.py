@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import readme
+import typer
 
+from mlref.cli import app
 from mlref.study.chapters import CHAPTERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +66,15 @@ def test_links_lead_somewhere() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT)
     assert len(links) > 5
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "mlref/study/learner/shipped.py"])
+def test_commands_that_are_named_exist(page: str) -> None:
+    """Each `mlref WORD` that people are told to type is a command."""
+    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"(?:`|^    )mlref ([a-z]+)", text, re.MULTILINE))
+    assert named - known == set()
 
 
 def test_own_model_in_ten_lines(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ def exercise(name: str) -> Callable[[Check], Check]:
     def mark(check: Check) -> Check:
         if not (check.__doc__ or "").strip():
             raise LabError(f"the check {check.__name__} has no docstring; learners read it")
+        if other := exercise_of(check):
+            raise LabError(f"the check {check.__name__} is one of {other} already; write another")
         setattr(check, _MARK, name)
         return check
 
@@ -78,6 +80,16 @@ def exercise_of(check: object) -> str | None:
 def label_of(check: Callable[..., object]) -> str:
     """What a check checks, in its own words."""
     return " ".join((check.__doc__ or check.__name__).split())
+
+
+def _is_finite_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold; True and False are none."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 class Answer:
@@ -109,8 +121,7 @@ class Answer:
             Rejected: it is not defined, or no finite number.
         """
         value = getattr(self, name)
-        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value):
+        if not _is_finite_number(value):
             reject(
                 f"`{name}` must be a finite number, got {value!r:.80}",
                 why="the next cell calculates with it",

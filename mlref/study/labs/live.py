@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import html
 import itertools
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from mlref.errors import LabError, MlrefError, NoLearnerFolderError
 from mlref.study.labs.cutting import answer_name
 from mlref.study.labs.lab import find_lab
+from mlref.study.labs.results import inline_html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ShownHints", "check", "executed_answers", "hint"]
 
-_CODE = re.compile(r"`([^`]+)`")
 _seen: dict[tuple[str, str], int] = {}  # hints that this process showed and no folder keeps
 
 
@@ -96,9 +95,9 @@ class ShownHints:
     def _repr_html_(self) -> str:
         """The hints as a notebook shows them; no request goes elsewhere."""
         lines = [
-            *(_html(notice) for notice in self.notices),
-            *(f"<b>{heading}:</b> {_html(text)}" for heading, text in self._headed()),
-            f"<i>{_html(self.next_step)}.</i>",
+            *(inline_html(notice) for notice in self.notices),
+            *(f"<b>{heading}:</b> {inline_html(text)}" for heading, text in self._headed()),
+            f"<i>{inline_html(self.next_step)}.</i>",
         ]
         return "".join(f'<div style="margin: .3em 0">{line}</div>' for line in lines)
 
@@ -216,13 +215,8 @@ def _record(result: LabResult) -> None:
         _say(notice)
 
 
-def _html(text: str) -> str:
-    """A text as HTML; what stands in backquotes is code."""
-    return _CODE.sub(r"<code>\1</code>", html.escape(text))
-
-
 def _say(text: str) -> None:
     """Show a line of text in the notebook."""
     from IPython.display import HTML, display
 
-    display(HTML(f"<div>{_html(text)}</div>"))
+    display(HTML(f"<div>{inline_html(text)}</div>"))

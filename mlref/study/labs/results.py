@@ -7,6 +7,7 @@ HTML asks nothing from elsewhere.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
@@ -19,6 +20,7 @@ __all__ = [
     "Status",
     "as_html",
     "as_text",
+    "inline_html",
     "lines_of",
 ]
 
@@ -42,6 +44,7 @@ MARKS: dict[Status, str] = {
 
 _COLOURS = {"passed": "#1a7f37", "todo": "#57606a", "missing": "#57606a"}
 _WRONG = "#b35900"
+_CODE = re.compile(r"`([^`\n]+)`")
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def lines_of(result: ExerciseResult) -> Iterator[str]:
     """One exercise's result as lines of text."""
     yield f"{MARKS[result.status]}  {result.exercise}"
     for check in result.checks:
-        yield f"    {_sign(check)} {check.label}"
+        yield f"    {_sign(check, result.status)} {check.label}"
     if result.message:
         yield from (f"  {line}" for line in result.message.splitlines())
     if result.why:
@@ -148,7 +151,10 @@ def _heading(result: ExerciseResult) -> str:
     return "Why it matters" if wrong else "What to do"
 
 
-def _sign(check: CheckOutcome) -> str:
+def _sign(check: CheckOutcome, status: Status) -> str:
+    """A sign for one check; of what is still to do, none has failed."""
+    if status == "todo" and not check.passed:
+        return "·"
     if check.passed is None:
         return "· (not reached)"
     return "✓" if check.passed else "✗"
@@ -164,6 +170,11 @@ def as_html(result: LabResult) -> str:
     )
     exercises = "".join(_exercise_html(each) for each in result.exercises)
     return f"<div>{head}{exercises}{_help_html(result)}</div>"
+
+
+def inline_html(text: str) -> str:
+    """A text as HTML in which no tag of its own is left; what stands in backquotes is code."""
+    return _CODE.sub(r"<code>\1</code>", html.escape(text))
 
 
 def _help_html(result: LabResult) -> str:
@@ -186,13 +197,14 @@ def _exercise_html(result: ExerciseResult) -> str:
     parts = [head]
     if result.checks:
         items = "".join(
-            f"<div>{_sign(check)} {html.escape(check.label)}</div>" for check in result.checks
+            f"<div>{_sign(check, result.status)} {inline_html(check.label)}</div>"
+            for check in result.checks
         )
         parts.append(f'<div style="margin-left: 1em">{items}</div>')
     if result.message:
-        parts.append(f'<div style="white-space: pre-wrap">{html.escape(result.message)}</div>')
+        parts.append(f'<div style="white-space: pre-wrap">{inline_html(result.message)}</div>')
     if result.why:
-        parts.append(f"<div><i>{_heading(result)}:</i> {html.escape(result.why)}.</div>")
+        parts.append(f"<div><i>{_heading(result)}:</i> {inline_html(result.why)}.</div>")
     if result.output and not result.passed:
         printed = html.escape(result.output)
         parts.append(

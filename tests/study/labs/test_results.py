@@ -16,6 +16,7 @@ from mlref.study.labs.results import (
     Status,
     as_html,
     as_text,
+    inline_html,
 )
 
 SCRIPT = "<script>alert(1)</script>&\"'"
@@ -54,6 +55,24 @@ def test_the_text_has_every_check_with_its_sign() -> None:
         "  What your code printed:",
         "    | wrong out",
     ]
+
+
+@pytest.mark.parametrize("shown", [as_text, as_html])
+def test_nothing_has_failed_of_what_is_to_do(shown: type) -> None:
+    """Its checks are a list of what is wanted."""
+    page = shown(_lab_result("todo"))
+    assert "✗" not in page
+    assert "· It was." in page
+    assert "· It is to." in page
+
+
+def test_what_stands_in_backquotes_is_code() -> None:
+    """In HTML; and a tag in it is no tag."""
+    assert inline_html("`a < b` or `c`, not `d") == (
+        "<code>a &lt; b</code> or <code>c</code>, not `d"
+    )
+    page = as_html(_lab_result(text="`name` is wrong"))
+    assert page.count("<code>name</code> is wrong") == 2  # message and reason
 
 
 @pytest.mark.parametrize(

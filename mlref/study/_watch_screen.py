@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rich.text import Text
@@ -22,7 +22,7 @@ Panel: TypeAlias = Literal["result", "list", "solution", "done"]
 
 KEYS = "n next · h hint · s solution · l list · r reset · q quit"
 _NO_KEYS = "Save the file to have it checked again; Ctrl-C ends."
-_LEAST_RESULT = 4  # lines of a result that stay when hints need the room
+_LEAST_RESULT = 4  # lines of a result that stay when a hint needs the room
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class View:
         results: exercise -> what the grader said last.
         solved: the exercises that are solved.
         place: the file and line to edit.
-        hints: how many hints to the current exercise are shown.
+        hint: which hint to the current exercise is shown; 0 for none.
         panel: what stands in the middle.
         solution: the solution's code, for that panel.
         question: what was asked, and waits for a key.
@@ -50,7 +50,7 @@ class View:
     results: Mapping[str, ExerciseResult] = field(default_factory=dict)
     solved: frozenset[str] = frozenset()
     place: str = ""
-    hints: int = 0
+    hint: int = 0
     panel: Panel = "result"
     solution: str = ""
     question: str = ""
@@ -75,13 +75,15 @@ def drawn(view: View, width: int, height: int | None = None) -> list[Text]:
 
 def _head(view: View, width: int) -> list[Text]:
     names = [each.name for each in view.lab.exercises]
-    count = f"Exercise {names.index(view.current.name) + 1} of {len(names)}"
     lines = [
         Text(view.lab.title, "bold"),
         Text(f"Progress: {progress_bar(len(view.solved), len(names))}"),
         Text(),
-        *_plain([f"{count}: {view.current.title}"], width, "bold"),
     ]
+    if view.panel == "done":
+        return lines
+    count = f"Exercise {names.index(view.current.name) + 1} of {len(names)}"
+    lines += _plain([f"{count}: {view.current.title}"], width, "bold")
     if view.place:
         lines += _plain([f"Edit {view.place}"], width)
     return [*lines, Text()]
@@ -110,14 +112,17 @@ def _body(view: View, width: int, room: int | None) -> list[Text]:
         code = [f"  {line}" for line in view.solution.splitlines()]
         lines = [Text("The solution", "bold"), *map(Text, code)]
         return _cut(lines, room, f"mlref labs solution {number} {name}")
+    hint = _hint(view, width)
     result = _result(view, width)
-    hints = _hints(view, width)
     if room is not None:
-        hints = _cut(
-            hints, max(room - min(len(result), _LEAST_RESULT), 1), f"mlref labs hint {number}"
+        hint = _cut(
+            hint, max(room - min(len(result), _LEAST_RESULT), 1), f"mlref labs hint {number}"
         )
-        result = _cut(result, room - len(hints), f"mlref labs check {number} {name}")
-    return [*result, *hints]
+        left = room - len(hint)
+        if len(result) > left:
+            result = _result(view, width, short=True)
+        result = _cut(result, left, f"mlref labs check {number} {name}")
+    return [*result, *hint]
 
 
 def _cut(lines: list[Text], room: int | None, more: str) -> list[Text]:
@@ -127,12 +132,16 @@ def _cut(lines: list[Text], room: int | None, more: str) -> list[Text]:
     return [*lines[: max(room - 1, 0)], Text(f"... more: {more}", "bold")]
 
 
-def _result(view: View, width: int) -> list[Text]:
+def _result(view: View, width: int, *, short: bool = False) -> list[Text]:
+    """What the grader said; if it must be short, only of the check that failed."""
     if view.problem:
         return _plain([f"✗ {view.problem}"], width)
     result = view.results.get(view.current.name)
     if result is None:
         return [Text("Not checked yet.")]
+    if short:
+        failed = tuple(each for each in result.checks if each.passed is False)
+        result = replace(result, checks=failed)
     lines = result_lines(result, width)
     if result.passed:
         everything = len(view.solved) == len(view.lab.exercises)
@@ -141,13 +150,12 @@ def _result(view: View, width: int) -> list[Text]:
     return lines if view.keys or not result.passed else lines[:-2]
 
 
-def _hints(view: View, width: int) -> list[Text]:
-    found: list[Text] = []
+def _hint(view: View, width: int) -> list[Text]:
+    if not view.hint or view.current.name in view.solved:
+        return []
     hints = view.current.hints
-    for number, hint in enumerate(hints[: view.hints], start=1):
-        found += [Text(), Text(f"Hint {number} of {len(hints)}", "bold")]
-        found += _plain([f"  {hint}"], width)
-    return found
+    head = f"Hint {view.hint} of {len(hints)}"
+    return [Text(), Text(head, "bold"), *_plain([f"  {hints[view.hint - 1]}"], width)]
 
 
 def _list(view: View, width: int) -> list[Text]:

@@ -188,7 +188,9 @@ class _Session:
         self._grading = True
         if self._view.panel != "result":
             self._show(panel="result", note="")
-        self._show(question="")  # a note stays: it may say where a backup is
+        self._show(
+            question="", checking=self._view.current.name
+        )  # a note stays: it may say where a backup is
         self._asked = ""
         order = sorted(self._lab.exercises, key=lambda each: each is not self._view.current)
         work = (order, dict(self._codes), self._view.current.name)
@@ -217,6 +219,8 @@ class _Session:
         edited = self._settled and self._codes.get(name) != event.code
         self._results[name] = result
         self._codes[name] = event.code
+        if result.passed:
+            self._show(note="")
         if edited or (result.passed and name not in self._recorded):
             found = grading.LabResult(self._lab.name, self._lab.title, (result,))
             self._kept(lambda: results.record(self._store, found))
@@ -232,7 +236,7 @@ class _Session:
             left = self._unsolved_after(None)
             if not self._moved and left:
                 self._go_to(left[0])
-            elif not left:
+            elif not self._moved:
                 self._show(panel="done")
         if self._again:
             self._again = False
@@ -252,6 +256,7 @@ class _Session:
 
     def _key(self, key: str) -> None:
         asked, self._asked = self._asked, ""
+        self._moved = self._moved or key != REDRAW
         actions = {"n": self._next, "h": self._hint, "l": self._list, "q": self._quit}
         if key == REDRAW:
             self._asked, self._printed = asked, []
@@ -277,7 +282,6 @@ class _Session:
 
     def _next(self) -> None:
         current, every = self._view.current, list(self._lab.exercises)
-        self._moved = True
         if self._settled and not self._unsolved_after(None):
             self._show(panel="done")
         elif current.name in self._solved():
@@ -287,7 +291,7 @@ class _Session:
 
     def _go_to(self, exercise: Exercise) -> None:
         shown = self._hints_shown.get(exercise.name, 0)
-        self._show(current=exercise, panel="result", hints=shown, place=self._place(exercise))
+        self._show(current=exercise, panel="result", hint=shown, place=self._place(exercise))
 
     def _place(self, exercise: Exercise) -> str:
         try:
@@ -298,18 +302,16 @@ class _Session:
             return ""
 
     def _hint(self) -> None:
-        """One hint more; those that were seen another day come first, and cost nothing."""
+        """The next hint; after the last one the first, and first those seen another day."""
         name, every = self._view.current.name, len(self._view.current.hints)
-        seen, shown = self._hints_seen.get(name, 0), self._hints_shown.get(name, 0)
-        number = seen if not shown and seen else min(shown + 1, every)
+        seen = self._hints_seen.get(name, 0)
+        number = self._hints_shown.get(name, 0) % every + 1
         if number > seen:
             lab = self._lab.name
             self._kept(lambda: results.record_hint(self._store, lab, name, number=number))
         self._hints_shown[name] = number
         self._hints_seen[name] = max(seen, number)
-        self._show(panel="result", hints=number)
-        if shown >= every:
-            self._show(note="That was the last hint. s: the solution.")
+        self._show(panel="result", hint=number)
 
     def _solution(self) -> None:
         name = self._view.current.name
@@ -330,7 +332,7 @@ class _Session:
         self._show(panel="solution", solution=code, question="", note="Any other key: back.")
 
     def _list(self) -> None:
-        self._show(panel="list", note="n: the next one. Any other key: back.")
+        self._show(panel="list", note="Any other key: back.")
 
     def _reset(self) -> None:
         name = self._view.current.name

@@ -8,13 +8,14 @@ begun, the one in the file that was saved last.
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlref.errors import LabError
 from mlref.study.labs.cutting import answer_name, starting_code
-from mlref.study.percent import PercentError, parse
 
 if TYPE_CHECKING:
     from mlref.study.labs.lab import Lab
@@ -23,6 +24,10 @@ __all__ = ["FILES", "Answer", "answers_in", "read_answers"]
 
 FILES = ("exercise.ipynb", "exercise.py")
 """The files of a learner's lab folder that hold answers."""
+
+
+_MARKER = re.compile(r"# ?%%")
+_PROSE = re.compile(r"# ?%%.*\[(markdown|md|raw)\]")
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,8 @@ def read_answers(path: Path) -> dict[str, str]:
         sources = _notebook_sources(text) if path.suffix == ".ipynb" else _percent_sources(text)
     except (OSError, ValueError, RecursionError) as error:
         raise LabError(
-            f"{path.name} cannot be read: {error}; repair it, or get a fresh one with "
-            f"`mlref labs reset` (your file is kept as a backup)"
+            f"{path.parent.name}/{path.name} cannot be read: {error}; repair it, or get a fresh "
+            f"one with `mlref labs reset` (your file is kept as a backup)"
         ) from error
     return {name: code for code in sources if (name := answer_name(code)) is not None}
 
@@ -71,18 +76,14 @@ def _lines(text: str) -> str:
 
 def _percent_sources(text: str) -> list[str]:
     """The code cells of a Python file, read leniently: a learner's editor need not be tidy."""
-    text = _lines(text)
-    try:
-        return [cell.source for cell in parse(text) if cell.kind == "code"]
-    except PercentError:
-        cells: list[list[str]] = [[]]
-        for line in text.split("\n"):
-            if line.startswith("# %%"):
-                cells.append([line])
-            else:
-                cells[-1].append(line)
-        code = [cell for cell in cells[1:] if "[markdown]" not in cell[0]]
-        return ["\n".join(cells[0]), *("\n".join(cell[1:]).strip("\n") for cell in code)]
+    cells: list[list[str]] = [["# %%"]]  # what stands before the first marker is code
+    for line in _lines(text).split("\n"):
+        if _MARKER.match(line):
+            cells.append([line])
+        else:
+            cells[-1].append(line)
+    code = [cell[1:] for cell in cells if not _PROSE.match(cell[0])]
+    return ["\n".join(cell).strip("\n") for cell in code]
 
 
 def answers_in(folder: Path, lab: Lab) -> dict[str, Answer]:
@@ -95,16 +96,19 @@ def answers_in(folder: Path, lab: Lab) -> dict[str, Answer]:
     Raises:
         LabError: there is no exercise in the folder, or a file of it cannot be read.
     """
-    files = [path for name in FILES if (path := folder / name).is_file()]
-    if not files:
+    saved: dict[Path, int] = {}
+    for path in (folder / name for name in FILES):
+        with suppress(OSError):  # it is not there, or an editor replaces it at this moment
+            if path.is_file():
+                saved[path] = path.stat().st_mtime_ns
+    if not saved:
         raise LabError(
             f"{folder} holds neither {' nor '.join(FILES)}; get them with "
             f"`mlref labs reset {lab.number}`"
         )
-    files.sort(key=lambda path: path.stat().st_mtime_ns)
     starts = {each.name: starting_code(lab, each.name) for each in lab.exercises}
     found: dict[str, Answer] = {}
-    for path in files:
+    for path in sorted(saved, key=lambda path: saved[path]):
         for name, code in read_answers(path).items():
             if name not in starts:
                 continue

@@ -55,15 +55,29 @@ def test_markdown_that_looks_like_an_answer_is_none(tmp_path: Path) -> None:
         f"# %%\n{ANSWER}\n".replace("\n", "\r\n"),
         f"# %%\n{ANSWER}\n".replace("\n", "\r"),
         f"{ANSWER}\n# %%\nx = 1\n",
+        f"#%%\n{ANSWER}\n\n#%%\nx = 1\n",
+        f"# %% [md]\n# text\n# %%time\n{ANSWER}\n",
     ],
-    ids=["tidy", "no-end", "blank", "notes", "title", "bom", "crlf", "cr", "no-marker"],
+    ids=[
+        "tidy",
+        "no-end",
+        "blank",
+        "notes",
+        "title",
+        "bom",
+        "crlf",
+        "cr",
+        "none",
+        "short",
+        "magic",
+    ],
 )
 def test_an_untidy_file_is_read(tmp_path: Path, text: str) -> None:
     """Blank lines, line ends, byte order marks and missing ends of file do not matter."""
     path = tmp_path / "a.py"
     path.write_bytes(text.encode())
     (answer,) = read_answers(path).values()
-    assert answer.strip().startswith(ANSWER)
+    assert answer == ANSWER
 
 
 def test_a_notebook_of_another_system_is_read(tmp_path: Path) -> None:
@@ -156,6 +170,34 @@ def test_a_cell_that_was_deleted_is_no_answer(lab: Lab, tmp_path: Path) -> None:
     """Neither is a cell for an exercise that the lab does not have."""
     _notebook(tmp_path / "exercise.ipynb", ANSWER, "# answer: other\nx = 1")
     assert list(answers_in(tmp_path, lab)) == ["total"]
+
+
+def test_a_cell_that_was_tried_out_below_is_not_part_of_the_answer(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Also when its marker is written in the short form of some editors."""
+    text = exercise_text(lab).replace(
+        "\n\n# %%\n# answer: double", "\n\n#%%\nprint(total)\n\n# %%\n# answer: double"
+    )
+    (tmp_path / "exercise.py").write_text(text)
+    assert "print" in text
+    assert not answers_in(tmp_path, lab)["total"].begun
+
+
+def test_a_link_to_nothing_is_no_exercise(lab: Lab, tmp_path: Path) -> None:
+    """The other file counts."""
+    (tmp_path / "exercise.ipynb").symlink_to(tmp_path / "gone")
+    (tmp_path / "exercise.py").write_text(f"# %%\n{ANSWER}\n")
+    assert answers_in(tmp_path, lab)["total"].file.name == "exercise.py"
+
+
+def test_a_file_that_cannot_be_read_is_named_with_its_lab(lab: Lab, tmp_path: Path) -> None:
+    """Whoever checks all labs sees which one it is."""
+    folder = tmp_path / "09_sums"
+    folder.mkdir()
+    (folder / "exercise.ipynb").write_text("{}")
+    with pytest.raises(LabError, match=r"^09_sums/exercise\.ipynb cannot be read"):
+        answers_in(folder, lab)
 
 
 def test_an_empty_folder_is_refused(lab: Lab, tmp_path: Path) -> None:

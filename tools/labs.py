@@ -30,6 +30,7 @@ from pathlib import Path
 
 from mlref import resources
 from mlref.errors import LabError, MlrefError
+from mlref.study.extras import UNLOCKS
 from mlref.study.grading import ExerciseResult, Status, grade
 from mlref.study.labs.answers import read_answers
 from mlref.study.labs.cutting import answer_name, cut, exercise_cells, holes, solution, source_cells
@@ -123,6 +124,8 @@ def check_files(lab: Lab) -> Iterator[str]:
             yield f"{display(path)}: no wrong answer; delete it"
     if len(lab.exercises) < FEWEST_EXERCISES:
         yield f"{lab.name}: {len(lab.exercises)} exercises, at least {FEWEST_EXERCISES} are needed"
+    for name in sorted(set(lab.extras) - UNLOCKS.keys()):
+        yield f"{lab.name}: there is no extra {name}; there are: {', '.join(UNLOCKS)}"
     for kind in sorted({"build", "calculation", "incident"} - {e.kind for e in lab.exercises}):
         yield f"{lab.name}: no exercise is of the kind {kind}"
 

@@ -245,8 +245,14 @@ def test_a_source_that_is_not_marked_well_is_found(lab: Lab) -> None:
 def test_too_few_exercises_are_found(problems: Broken) -> None:
     """A lab has three or more."""
     two = LAB_TOML[: LAB_TOML.rindex("\n[[")]
-    source = SOURCE.replace("# answer: mend\n", "")
+    source = SOURCE.replace("# answer: mend\nmended = [0, 1]  # hole: the numbers from 0", "x = 1")
     assert "09_sums: 2 exercises, at least 3 are needed" in problems(toml=two, source=source)
+
+
+def test_an_extra_that_is_not_there_is_found(problems: Broken) -> None:
+    """A misspelt one would be asked for in vain, and its packages never."""
+    found = problems(toml=LAB_TOML.replace("extras = []", 'extras = ["serve", "trian"]'))
+    assert found[0].startswith("09_sums: there is no extra trian; there are: ")
 
 
 def test_a_folder_among_the_wrong_answers_is_found(lab: Lab) -> None:

@@ -48,9 +48,12 @@ ANSWER = re.compile(r"\s*# answer: (?P<name>\w+)[ \t]*(?:\n|$)")
 """How the cell of an answer begins."""
 
 _BLOCK = re.compile(r"(?P<indent> *)# hole(?: (?P<target>\w+))?: (?P<text>.+)")
-_LINE = re.compile(r"(?P<indent> *)(?P<target>\w+)(?:: [^=]+)? = .*  # hole: (?P<text>.+)")
+_LINE = re.compile(
+    r"(?P<code>(?P<indent> *)(?P<target>\w+)(?:: [^=]+)? = .*)  # hole: (?P<text>.+)"
+)
 _END = re.compile(r" *# end")
-_STRAY = re.compile(r"# (hole|end\b)")
+_STRAY = re.compile(r"# ?(hole|end\b)", re.IGNORECASE)
+_RESERVED = "for:"
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def source_cells(lab: Lab) -> list[Cell]:
     """The cells of a lab's source.
 
     Raises:
-        LabError: it cannot be read, or an exercise has not exactly one answer cell in it.
+        LabError: it cannot be read, an exercise has not exactly one answer cell in it, or a given
+            cell has a hole or is reserved for an exercise that there is not.
     """
     path = lab.folder / "source.py"
     try:
@@ -90,7 +94,21 @@ def source_cells(lab: Lab) -> list[Cell]:
             f"{lab.name}/source.py answers {', '.join(found) or 'nothing'}; "
             f"lab.toml has the exercises {', '.join(wanted)}, in this order"
         )
+    for number, cell in enumerate(cells, start=1):
+        if problem := _problem(cell, wanted):
+            raise LabError(f"{lab.name}/source.py, cell {number}: {problem}")
     return cells
+
+
+def _problem(cell: Cell, exercises: list[str]) -> str:
+    """What is wrong with a cell; empty if nothing is."""
+    if unknown := [name for name in _reserved(cell) if name not in exercises]:
+        return f"the tag for:{unknown[0]} names no exercise; there are: {', '.join(exercises)}"
+    if cell.kind == "code" and _answers(cell) is None:
+        for line in cell.source.split("\n"):
+            if _BLOCK.fullmatch(line) or _LINE.fullmatch(line):
+                return f"a hole outside an answer would be shown filled: {line.strip()!r}"
+    return ""
 
 
 def _answers(cell: Cell) -> str | None:
@@ -172,8 +190,13 @@ def given_code(lab: Lab, exercise: str) -> list[tuple[str, str]]:
 
 def _serves(cell: Cell, exercise: str) -> bool:
     """Whether a given cell is run for an exercise."""
-    reserved = [tag for tag in cell.tags if tag.startswith("for:")]
-    return "try" not in cell.tags and (not reserved or f"for:{exercise}" in reserved)
+    reserved = _reserved(cell)
+    return "try" not in cell.tags and (not reserved or exercise in reserved)
+
+
+def _reserved(cell: Cell) -> list[str]:
+    """The exercises for which a cell is reserved; none if it is there for all."""
+    return [tag.removeprefix(_RESERVED) for tag in cell.tags if tag.startswith(_RESERVED)]
 
 
 def holes(lab: Lab) -> list[Hole]:
@@ -230,21 +253,27 @@ class _Cutter:
             self._open = False
         elif match := _BLOCK.fullmatch(line) or _LINE.fullmatch(line):
             self._hole(line, match)
-        elif not self._open and _STRAY.search(line):
-            raise LabError(f"a hole is not marked as it should be: {line.strip()!r}")
+        elif _STRAY.search(line):
+            raise _badly_marked(line)
         elif not (self._open and self._emptied):
             self.lines.append(line)
 
     def _hole(self, line: str, match: re.Match[str]) -> None:
         if self._open:
             raise LabError(f"a hole inside a hole: {line.strip()!r}; put `# end` before it")
+        if match.re is _LINE and _STRAY.search(match["code"]):
+            raise _badly_marked(line)
         self._emptied = self._chosen is None or len(self.texts) in self._chosen
         self._open = match.re is _BLOCK
         self.texts.append(match["text"])
         if self._emptied:
             self.lines.append(_todo(match))
         elif not self._open:
-            self.lines.append(line[: line.rindex("  # hole: ")])
+            self.lines.append(match["code"])
+
+
+def _badly_marked(line: str) -> LabError:
+    return LabError(f"a hole is not marked as it should be: {line.strip()!r}")
 
 
 def _todo(match: re.Match[str]) -> str:

@@ -12,6 +12,7 @@ A lab is a folder labs/NN_topic that holds
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -193,7 +194,7 @@ _LIMITS: dict[str, type | tuple[type, ...]] = {
 
 def _problems(values: Mapping[str, Any]) -> Iterator[str]:
     """All that is wrong with a description."""
-    for key in values.keys() - _KEYS.keys() - _LIMITS.keys():
+    for key in sorted(values.keys() - _KEYS.keys() - _LIMITS.keys()):
         yield f"{key} is no key of a lab; the keys are {', '.join([*_KEYS, *_LIMITS])}"
     for key, kind in {**_KEYS, **_LIMITS}.items():
         if key not in values:
@@ -211,8 +212,10 @@ def _problems(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _value_problems(key: str, value: Any) -> Iterator[str]:
     """What is wrong with a value of the right type."""
-    if key in {*_LIMITS, "minutes"} and not value > 0:
-        yield f"{key} must be above 0, got {value!r}"
+    if key in {*_LIMITS, "minutes"} and not (value > 0 and math.isfinite(value)):
+        yield f"{key} must be above 0 and finite, got {value!r}"
+    elif key in {"title", "next"} and not _is_line(value):
+        yield f"{key} must be one line of text, got {value!r}"
     elif key in {"prerequisites", "extras"} and not _texts(value):
         yield f"{key} must be a list of texts, got {value!r}"
     elif key == "exercises" and not value:
@@ -224,7 +227,7 @@ def _exercise_problems(values: Any, seen: set[str]) -> Iterator[str]:
     if not isinstance(values, dict):
         yield "write it below [[exercises]]"
         return
-    for key in values.keys() - {"name", "kind", "title", "hints", "needs"}:
+    for key in sorted(values.keys() - {"name", "kind", "title", "hints", "needs"}):
         yield f"{key} is no key of an exercise"
     name = values.get("name")
     if not isinstance(name, str) or not name.isidentifier():
@@ -239,11 +242,16 @@ def _exercise_problems(values: Any, seen: set[str]) -> Iterator[str]:
     seen.add(str(name))
     if values.get("kind") not in get_args(Kind):
         yield f"kind must be one of {', '.join(get_args(Kind))}, got {values.get('kind')!r}"
-    if not isinstance(values.get("title"), str):
-        yield "title is missing"
+    if not _is_line(values.get("title")):
+        yield "title is missing, or not one line of text"
     hints = values.get("hints")
     if not _texts(hints) or len(hints) != HINTS or len(set(hints)) != HINTS:
         yield f"it needs {HINTS} different hints"
+
+
+def _is_line(value: Any) -> bool:
+    """Whether this is a text of one line, and not empty."""
+    return isinstance(value, str) and len(value.strip().splitlines()) == 1
 
 
 def _texts(values: Any) -> TypeGuard[list[str]]:

@@ -38,6 +38,16 @@ def test_a_check_without_a_docstring_is_refused() -> None:
         exercise("total")(lambda _answer: None)
 
 
+def test_a_check_of_two_exercises_is_refused() -> None:
+    """The first would lose it without a word."""
+
+    def it_holds(_answer: Answer) -> None:
+        """It holds."""
+
+    with pytest.raises(LabError, match="it_holds is one of total already"):
+        exercise("double")(exercise("total")(it_holds))
+
+
 def test_what_is_no_check_has_no_exercise() -> None:
     """Helpers and imported names are left alone."""
     assert exercise_of(len) is None
@@ -68,7 +78,7 @@ def test_numbers_of_every_kind_are_numbers(value: float) -> None:
     assert Answer({"x": value}, "").number("x") == 2.0
 
 
-@pytest.mark.parametrize("value", [True, "2", None, float("inf"), [2], 2j])
+@pytest.mark.parametrize("value", [True, "2", None, float("inf"), 10**400, [2], 2j])
 def test_what_is_no_finite_number_is_rejected(value: object) -> None:
     """The message shows what was got."""
     with pytest.raises(Rejected, match="must be a finite number, got"):

@@ -94,7 +94,7 @@ def test_one_hole_alone_can_be_emptied(numbers: list[int], index: int, texts: li
 def test_a_cell_without_holes_stays_as_it_is(text: str) -> None:
     """Cutting takes nothing that is not marked."""
     source = f"# answer: x\nvalue = {text!r}"
-    if "# hole" not in source and "# end" not in source:
+    if "hole" not in source.lower() and "end" not in source.lower():
         assert cut(source) == cut(source, only=()) == source
 
 
@@ -109,6 +109,11 @@ def test_a_cell_without_holes_stays_as_it_is(text: str) -> None:
         (["f(1)  # hole: a call"], "not marked as it should be"),
         (["x = 1  # hole"], "not marked as it should be"),
         (["x = 1 # hole: one space"], "not marked as it should be"),
+        (["x = 1  # hole: a  # hole: b"], "not marked as it should be"),
+        (["# hole: a", "# hole two words: b", "# end"], "not marked as it should be"),
+        (["# hole: a", "x = 1", "# end of it", "# end"], "not marked as it should be"),
+        (["#hole: no space", "x = 1"], "not marked as it should be"),
+        (["# Hole: a capital", "x = 1"], "not marked as it should be"),
     ],
 )
 def test_a_hole_that_is_not_marked_well_is_refused(lines: list[str], told: str) -> None:
@@ -121,6 +126,13 @@ def test_the_indentation_of_a_hole_is_kept() -> None:
     """A hole in a function stands in the function."""
     source = "# answer: x\ndef f():\n    # hole: a\n    return 1\n    # end"
     assert cut(source) == '# answer: x\ndef f():\n    todo("a")'
+
+
+def test_a_text_may_end_in_a_mark() -> None:
+    """What follows the mark is text, whatever it looks like."""
+    source = "# answer: x\nv = 1  # hole: a  # hole: "
+    assert cut(source).endswith('\nv = todo("a  # hole: ")')
+    assert cut(source, only=()).endswith("\nv = 1")
 
 
 def test_an_annotated_name_is_a_hole() -> None:
@@ -185,6 +197,9 @@ def test_an_answer_that_is_needed_is_run_as_its_solution(make_lab: MakeLab) -> N
         ("# %% [markdown]\n# # Sums\n\n", "", "must begin with a Markdown cell"),
         ("# # Sums", "# Sums", "must begin with a Markdown cell"),
         ("# %%\n# answer: mend", "# %%\r\n# answer: mend", "carriage return"),
+        ("numbers = [1, 2, 3]", "numbers = [1]  # hole: a", "cell 2: a hole outside an answer"),
+        ("numbers = [1, 2, 3]", "# hole: a\nx = 1\n# end", "cell 2: a hole outside an answer"),
+        ('tags=["try"]', 'tags=["for:totl"]', "for:totl names no exercise; there are: total"),
     ],
 )
 def test_a_source_that_does_not_fit_its_lab_is_refused(

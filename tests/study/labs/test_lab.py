@@ -54,6 +54,15 @@ def test_all_labs_come_in_order(tmp_path: Path) -> None:
     assert [lab.number for lab in all_labs(tmp_path)] == ["02", "10"]
 
 
+def test_labs_in_a_folder_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    """It is a mistyped path, not a folder without labs."""
+    with pytest.raises(ResourceNotFoundError, match="typo, which is no folder"):
+        all_labs(tmp_path / "typo")
+    with pytest.raises(ResourceNotFoundError, match="typo, which is no folder"):
+        find_lab("9", tmp_path / "typo")
+    assert all_labs(tmp_path) == []
+
+
 def test_the_labs_of_mlref_can_be_read() -> None:
     """Without a folder, mlref's own are meant."""
     assert find_lab("1").name == "01_deployment_steps"
@@ -76,6 +85,10 @@ def test_the_line_about_a_lab_names_what_comes_before_and_next(make_lab: MakeLab
         ("minutes = 5", "minutes = 5\ntime_limit_s = nan", "time_limit_s must be above 0"),
         ("prerequisites = []", "prerequisites = [1]", "prerequisites must be a list of texts"),
         ("extras = []", 'extras = "train"', "extras is of the wrong type"),
+        ("minutes = 5", "minutes = 5\ntime_limit_s = inf", "time_limit_s must be above 0 and fini"),
+        ('title = "Sums"', 'title = " "', "title must be one line of text"),
+        ('next = "lab 10"', 'next = "a\\nb"', "next must be one line of text"),
+        ('title = "Do mend"', 'title = ""', "exercise 3: title is missing"),
         ('name = "double"', 'name = "total"', "exercise 2: the name total is taken"),
         ('name = "double"', 'name = "two words"', "name must be a Python name"),
         ('kind = "build"', 'kind = "quiz"', "kind must be one of build, calculation, incident"),

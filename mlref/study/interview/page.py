@@ -28,11 +28,12 @@ from mlref.study.interview.prompting import clock_text
 from mlref.study.interview.render import figures_of, rubric_notes
 from mlref.study.interview.rounds import Desk, attempt, kept_draft, told
 from mlref.study.interview.rubric import Rubric
-from mlref.study.interview.schedule import Reviewed, abandon, record, score
+from mlref.study.interview.schedule import RATINGS, Reviewed, abandon, record, score
 from mlref.study.learner.progress import CardProgress, State
 
 __all__ = ["Page"]
 
+_SHOWN_MISSED = 5  # the rest is folded away
 _ELSEWHERE = (
     "The answer that is kept was changed elsewhere, by another page or by `mlref drill`. What you "
     "type here is not kept. Copy it, then run this cell again to go on with what is kept."
@@ -286,12 +287,19 @@ class Page:
         missed = sorted(reviewed.missed, key=lambda point: -point.weight)
         measured = [p for p in card.points if p.claim is not None and p not in missed]
         return {
-            "told": told(reviewed, self._desk.store.clock.now()),
+            "told": self._told(reviewed),
             "short_answer": " ".join(card.short_answer.split()),
-            "missed": [_resting(point, figures) for point in missed],
+            "missed": [_resting(point, figures) for point in missed[:_SHOWN_MISSED]],
+            "missed_more": [_resting(point, figures) for point in missed[_SHOWN_MISSED:]],
             "measured": [_resting(point, figures) for point in measured],
             "about": problem or f"The whole card: mlref cards show {card.number}",
         }
+
+    def _told(self, reviewed: Reviewed) -> str:
+        """Score, rating and, where it is kept, the next date."""
+        if self._unkept:
+            return f"Score {reviewed.score:.0%}: {RATINGS[reviewed.rating]}. It is not kept."
+        return told(reviewed, self._desk.store.clock.now())
 
     def _weak(self) -> Mapping[str, int]:
         """The points of the card that were missed before."""

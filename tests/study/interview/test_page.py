@@ -214,6 +214,7 @@ def test_what_is_unkept_is_said(store: Store) -> None:
     with alone(store):
         view = _send(page, "done", "record")
     assert (view["kept"], view["notices"], view["problem"]) == (False, ["Nothing is kept"], "")
+    assert view["told"].endswith("It is not kept.")
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ _BAR_CELLS = 30
 def wrapped(lines: Iterable[str], width: int) -> list[str]:
     """Lines of at most so many columns; what is carried over stands below its own text.
 
-    >>> wrapped(["  ✓ one two"], 9)
-    ['  ✓ one', '    two']
+    >>> wrapped(["  ✓ one two three four"], 18)
+    ['  ✓ one two three', '    four']
     """
     found: list[str] = []
     for line in lines:

@@ -94,7 +94,7 @@ def test_a_save_while_grading_is_graded_afterwards(session: Watching) -> None:
     """The grader finishes, then reads the file again."""
     session.gate.clear()
     session.start()
-    session.wait_for("Checking leaks")
+    session.wait_busy()
     session.solve("leaks")
     session.gate.set()
     session.wait_for("1/4 solved")

@@ -42,6 +42,7 @@ class Watching(io.StringIO):
         self.graded: list[str] = []
         self.gate = threading.Event()  # the grader waits for it
         self.gate.set()
+        self._busy = threading.Event()
         self.error: BaseException | None = None
         self._changed = threading.Condition()
         self._press: Callable[[str], None] | None = None
@@ -89,6 +90,10 @@ class Watching(io.StringIO):
                 lambda: len(self.graded) >= count and self._idle(), WAIT_S
             )
         assert done, f"graded: {self.graded}; the screen:\n{self.screen()}"
+
+    def wait_busy(self) -> None:
+        """Return when the grader has begun, so the files were read."""
+        assert self._busy.wait(WAIT_S)
 
     def _idle(self) -> bool:
         return "quit" in self.screen() and "Checking" not in self.screen()
@@ -156,6 +161,7 @@ class Watching(io.StringIO):
         yield
 
     def _grade(self, lab: Lab, answers: Mapping[str, str], name: str) -> LabResult:
+        self._busy.set()
         assert self.gate.wait(WAIT_S)
         self.graded.append(name)
         code = answers.get(name, "").strip()

@@ -193,14 +193,17 @@ function render({ model, el }) {
     const text = make("p", { id: named("shown"), class: "mlref-said" });
     for (const piece of pieces) {
       if (!piece.heard) text.append(piece.text);
-      else text.append(make("mark", { textContent: piece.text, title: `heard for ${piece.heard}` }));
+      else {
+        const kind = /[a-z]/.test(piece.heard) ? "mlref-flag" : ""; // red flags have letters
+        text.append(make("mark", { class: kind, textContent: piece.text, title: `heard for ${piece.heard}` }));
+      }
     }
     if (!text.textContent.trim()) text.textContent = "(nothing)";
     return text;
   }
 
   function confirming(now) {
-    unsaved.put(now.card, null);
+    if (!now.problem) unsaved.put(now.card, null);
     const letters = "abcdefghijklmnopqrstuvwxyz";
     const points = now.points.map((each, index) => choice(named("point", each.id), each, false, `${index + 1}`));
     const flags = now.flags.map((each, index) => choice(named("flag", each.id), each, true, letters[index]));
@@ -208,7 +211,7 @@ function render({ model, el }) {
       make("h4", { textContent: `Your answer (${now.length})` }),
       answer(now.pieces),
       group("points", "The rubric: did you say it?", now.about, points),
-      flags.length ? group("flags", "Red flags heard: did you mean it?", "Take the tick away if you did not mean it.", flags) : "",
+      flags.length ? group("flags", "Red flags heard: did you mean it?", "Underlined with a wave. Take the tick away if you did not mean it.", flags) : "",
       make(
         "div",
         { class: "mlref-row" },
@@ -233,6 +236,11 @@ function render({ model, el }) {
     );
   }
 
+  function folded(name, summary, items) {
+    if (!items.length) return "";
+    return make("details", { id: named(name) }, make("summary", { textContent: summary }), resting(items));
+  }
+
   function recorded(now) {
     return [
       make("p", { id: named("result"), class: "mlref-told", textContent: now.told }),
@@ -240,14 +248,8 @@ function render({ model, el }) {
       make("p", { id: named("short"), textContent: now.short_answer }),
       now.missed.length ? make("h4", { textContent: "What you missed, and what it rests on" }) : "",
       now.missed.length ? resting(now.missed) : "",
-      now.measured.length
-        ? make(
-            "details",
-            { id: named("measured") },
-            make("summary", { textContent: "The evidence for what you said" }),
-            resting(now.measured),
-          )
-        : "",
+      folded("missed-more", `${now.missed_more.length} more that you missed`, now.missed_more),
+      folded("measured", "The evidence for what you said", now.measured),
       make("p", { class: "mlref-note", textContent: now.about }),
       make("div", { class: "mlref-row" }, button("next", "Next question", () => send("next"), true)),
     ];
@@ -285,7 +287,10 @@ function render({ model, el }) {
         ...phases[now.phase](now).filter((each) => each !== ""),
         status(),
       );
-      if (!first) (root.querySelector("textarea") ?? question).focus({ preventScroll: now.phase === "typing" });
+      if (!first) {
+        (root.querySelector("textarea") ?? question).focus({ preventScroll: true });
+        root.firstElementChild.scrollIntoView({ block: "nearest" }); // it may be shorter than before
+      }
     }
     const tally = root.querySelector(".mlref-tally");
     if (tally) tally.textContent = now.tally;

@@ -86,6 +86,7 @@ function render({ model, el }) {
     let started = null;
     let saving = null;
     let waiting = null;
+    sent = 0; // what was kept before is not this answer
     const seconds = () => draft.seconds + (started === null ? 0 : (performance.now() - started) / 1000);
     const clock = make("span", { id: named("clock"), class: "mlref-clock", role: "timer" });
     const box = make("textarea", { id: named("answer"), rows: 10, value: draft.text, spellcheck: true });

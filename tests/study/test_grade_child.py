@@ -104,7 +104,8 @@ def test_an_answer_that_replaces_the_output_is_graded(total: Graded) -> None:
 
 def test_a_fork_that_runs_on_does_not_report(total: Graded) -> None:
     """The answer of the process that was asked counts, not that of its copy."""
-    assert total("import os\ntotal = 7 if os.fork() == 0 else 6").passed
+    fork = "import os\nfork = os.fork()\ntotal = 6 if fork else 7"
+    assert total(f"{fork}\nif fork: os.waitpid(fork, 0)").passed
 
 
 def test_what_an_answer_reports_goes_nowhere(total: Graded) -> None:

@@ -17,6 +17,7 @@ import errno
 import json
 import os
 import secrets
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     The temporary file exists already, is empty, lies in the same folder and has the same suffixes,
     since some libraries choose the format by them. Its permissions are those of any new file.
     A symbolic link at `path` is replaced itself; the file that it points to stays as it is.
+    A device, a pipe or a socket is refused: a file in the place of `/dev/null` breaks a machine.
 
     Args:
         path: the file to create or replace. Its folder must exist.
@@ -110,6 +112,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             through unchanged.
     """
     target = Path(path)
+    _refuse_device(target)
     # The end of the name keeps its suffixes; 60 characters of 4 bytes each stay below 255 bytes.
     temporary = target.parent / f".{secrets.token_hex(6)}-{target.name[-60:]}"
     try:
@@ -129,6 +132,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
     with suppress(OSError):  # the file is saved; some file systems cannot flush a folder
         _flush(target.parent)
+
+
+def _refuse_device(target: Path) -> None:
+    """Refuse to put a file in the place of what is neither a file nor a folder."""
+    try:
+        mode = target.stat().st_mode
+    except OSError:  # nothing is there yet, or saving will tell what is wrong
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise FileWriteError(
+            errno.EINVAL,
+            "not saved (a device, a pipe or a socket): choose the name of a file; "
+            "what was there before is untouched",
+            str(target),
+        )
 
 
 @contextmanager

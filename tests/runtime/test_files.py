@@ -193,3 +193,17 @@ def test_link_itself_is_replaced(tmp_path: Path) -> None:
     write_text(tmp_path / "link", "new")
     assert not (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_text() == "real"
+
+
+def test_device_or_pipe_is_refused(tmp_path: Path) -> None:
+    """A pipe stays a pipe, and so does one that a link points to; nothing is left beside it."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for target in (pipe, link):
+        with pytest.raises(FileWriteError, match="choose the name of a file") as caught:
+            write_bytes(target, b"new")
+        assert caught.value.filename == str(target)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()
+    assert names(tmp_path) == ["link", "pipe"]

@@ -55,9 +55,10 @@ def terminal_keys(descriptor: int) -> KeySource:
 
 
 def _without_enter(descriptor: int) -> None:
+    import termios
     import tty
 
-    tty.setcbreak(descriptor)
+    tty.setcbreak(descriptor, termios.TCSADRAIN)  # what was typed ahead stays
 
 
 @contextmanager
@@ -65,16 +66,17 @@ def _redrawing(descriptor: int, before: Any, deliver: Callable[[str], None]) -> 
     """A block in which a new size, Ctrl-Z and its end are answered; in the main thread alone."""
     import termios
 
-    def suspend(number: int, _frame: FrameType | None) -> None:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # here the program stands still
-        signal.signal(number, suspend)
-
     def resume(_number: int, _frame: FrameType | None) -> None:
         with suppress(termios.error):
             _without_enter(descriptor)
         deliver(REDRAW)
+
+    def suspend(number: int, _frame: FrameType | None) -> None:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # here it stands still; without a shell around it, it does not
+        signal.signal(number, suspend)
+        resume(number, None)
 
     def redraw(_number: int, _frame: FrameType | None) -> None:
         deliver(REDRAW)

@@ -366,9 +366,10 @@ class _Session:
     def _draw(self) -> None:
         console = self._console
         clearing = console.is_terminal and not console.is_dumb_terminal
-        if not clearing and self._grading:
+        if not clearing and self._grading and not self._view.keys:
             return
-        lines = drawn(self._view, console.width, console.height if clearing else None)
+        view = self._view if clearing else replace(self._view, checking="")
+        lines = drawn(view, console.width, console.height if clearing else None)
         plain = [line.plain for line in lines]
         if plain == self._printed:
             return

@@ -267,3 +267,13 @@ def test_without_a_terminal_it_prints_results_one_below_the_other(tmp_path: Path
     assert "n next" not in printed
     assert "Checking" not in printed
     assert "────" in printed
+
+
+def test_a_terminal_that_cannot_be_cleared_is_answered_too(tmp_path: Path) -> None:
+    """A key is answered while an answer runs, and nothing is printed twice."""
+    with watching(tmp_path, terminal=False) as session:
+        session.gate.clear()
+        session.start()
+        session.press("h")
+        printed = session.wait_for("Hint 1 of 3")
+    assert printed.count("Exercise 1 of 4") == 2

@@ -20,13 +20,14 @@ from mlref.study.labs.cutting import answer_name, starting_code
 if TYPE_CHECKING:
     from mlref.study.labs.lab import Lab
 
-__all__ = ["FILES", "Answer", "answers_in", "read_answers"]
+__all__ = ["FILES", "MARKER", "Answer", "answers_in", "read_answers"]
 
 FILES = ("exercise.ipynb", "exercise.py")
 """The files of a learner's lab folder that hold answers."""
 
+MARKER = re.compile(r"# ?%%")
+"""How a cell of a Python file begins, also the way some editors write it."""
 
-_MARKER = re.compile(r"# ?%%")
 _PROSE = re.compile(r"# ?%%.*\[(markdown|md|raw)\]")
 
 
@@ -78,7 +79,7 @@ def _percent_sources(text: str) -> list[str]:
     """The code cells of a Python file, read leniently: a learner's editor need not be tidy."""
     cells: list[list[str]] = [["# %%"]]  # what stands before the first marker is code
     for line in _lines(text).split("\n"):
-        if _MARKER.match(line):
+        if MARKER.match(line):
             cells.append([line])
         else:
             cells[-1].append(line)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mlref.errors import LabError
+from mlref.study.labs.answers import MARKER
 from mlref.study.labs.cutting import answer_name, starting_code
 from mlref.study.labs.lab import Lab
 
 __all__ = ["with_start"]
 
-_MARKER = "# %%"
+_FRESH = "# %%"  # how the cell begins that was lost
 
 
 def with_start(path: Path, *, old: bytes, start: bytes, lab: Lab, exercise: str) -> bytes:
@@ -65,7 +66,7 @@ def _script(text: str, code: str, exercise: str) -> str:
     line_end = "\r\n" if "\r\n" in text else "\n"
     blocks: list[list[str]] = [[]]
     for line in text.replace("\r\n", "\n").split("\n"):
-        if line.startswith(_MARKER):
+        if MARKER.match(line):
             blocks.append([])
         blocks[-1].append(line)
     found = [block for block in blocks[1:] if answer_name("\n".join(block[1:])) == exercise]
@@ -74,5 +75,5 @@ def _script(text: str, code: str, exercise: str) -> str:
         block[1:] = [*code.split("\n"), *[""] * blank_lines]
     if not found:
         lines = text.rstrip("\r\n").replace("\r\n", "\n").split("\n")
-        blocks = [[*lines, "", _MARKER, *code.split("\n"), ""]]
+        blocks = [[*lines, "", _FRESH, *code.split("\n"), ""]]
     return line_end.join(line for block in blocks for line in block)

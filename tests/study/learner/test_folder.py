@@ -248,6 +248,15 @@ def test_line_ends_of_an_editor_stay(store: Store, lab: Lab) -> None:
     assert after == text.replace(b"solve(", b"todo(", 1)
 
 
+def test_a_cell_behind_a_short_marker_is_not_the_answers(store: Store, lab: Lab) -> None:
+    """Some editors write `#%%`: there an answer is found, and what follows it stays."""
+    path = store.folder / SCRIPT
+    path.write_text("#%%\n# answer: first\ntotal = solve()\n\n#%%\nmine = 1\n")
+    reset(store, lab, "first")
+    start = starting_code(lab, "first")
+    assert path.read_text() == f"#%%\n{start}\n\n#%%\nmine = 1\n"
+
+
 def test_a_damaged_file_is_told_with_the_way_out(store: Store, lab: Lab) -> None:
     """One exercise of it cannot be put back; nothing was changed; the whole lab can be."""
     (store.folder / NOTEBOOK).write_text("{")

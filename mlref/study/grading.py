@@ -131,13 +131,11 @@ def grade(lab: Lab, exercise: str, code: str) -> ExerciseResult:
         files.write_text(job, json.dumps({**values, "token": token}))
         command = [sys.executable, "-m", "mlref.study._grade_child", str(job)]
         variables = {**_VARIABLES, "TMPDIR": str(temporary)}
-        with (
-            start(command, name="grader", env=variables, cwd=work, limits=_LIMITS) as child,
-            Family(child.pid) as family,
-        ):
-            found = _watched(child, family, lab, token)
-            if found is None:
-                found = _unreported(child, started=not job.exists())
+        with start(command, name="grader", env=variables, cwd=work, limits=_LIMITS) as child:
+            with Family(child.pid) as family:  # ends first: orphans would be lost sight of
+                found = _watched(child, family, lab, token)
+                if found is None:
+                    found = _unreported(child, started=not job.exists())
             if child.running:  # there is nothing to drain, whatever handler an answer has set
                 with suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGKILL)

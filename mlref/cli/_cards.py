@@ -64,6 +64,11 @@ def _show(
     from mlref.study.interview.card import find_card
 
     found = find_card(card)
+    if figures is not None and not figures.is_dir():
+        raise typer.BadParameter(
+            f"no such folder; mlref run {found.number} records figures in build/runs/evidence",
+            param_hint="--figures",
+        )
     render.show(Console(), found, render.figures_of(found, figures))
 
 

@@ -62,6 +62,13 @@ def test_show_takes_the_figures_of_a_run(tmp_path: Path) -> None:
     assert "mlref run 01" in text
 
 
+def test_show_refuses_figures_that_are_not_there(tmp_path: Path) -> None:
+    """The committed ones in their place would be those of another run."""
+    status, text = _typed("show", "01", "--figures", str(tmp_path / "typo"))
+    assert status == 2
+    assert "no such folder; mlref run 01 records" in " ".join(text.replace("│", " ").split())
+
+
 def test_show_of_an_unknown_card_lists_the_cards() -> None:
     """Status 1, and the names that there are."""
     status, text = _typed("show", "16")

@@ -13,6 +13,7 @@ always before the typist is left: by Ctrl-C (KeyboardInterrupt), when the termin
 from __future__ import annotations
 
 import asyncio
+import io
 import signal
 import sys
 import threading
@@ -140,7 +141,7 @@ class TerminalTypist:
                 "> ", default=text, pre_run=lambda: _watch_signals(session.app, saver.flush)
             )
             _refuse_ended(answer)
-        return Typed(answer, elapsed())
+        return Typed(_whole(answer), elapsed())
 
     def ask(self, question: str) -> str:
         """One line, without white space around it.
@@ -192,7 +193,7 @@ class LineTypist:
         """
         del limit_s, note
         started, whole, found = self._clock.monotonic(), text, False
-        for line in self._lines:
+        for line in map(_whole, self._lines):
             found = True
             if line.rstrip("\r\n") == _END:
                 break
@@ -217,7 +218,11 @@ class LineTypist:
 
 def typist_for(lines: TextIO, clock: Clock) -> Typist:
     """The typist for a standard input: at a terminal, or by lines."""
-    return TerminalTypist(clock) if lines.isatty() else LineTypist(lines, clock)
+    if lines.isatty():
+        return TerminalTypist(clock)
+    if isinstance(lines, io.TextIOWrapper):
+        lines.reconfigure(errors="replace")
+    return LineTypist(lines, clock)
 
 
 def clock_text(seconds: float) -> str:
@@ -228,6 +233,11 @@ def clock_text(seconds: float) -> str:
     """
     minutes, rest = divmod(abs(int(seconds)), _MINUTE_S)
     return f"{'-' if seconds <= -1 else ''}{minutes}:{rest:02d}"
+
+
+def _whole(text: str) -> str:
+    """A text that can be shown and written anywhere: what was no UTF-8 becomes question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class _Saver:
@@ -254,7 +264,7 @@ class _Saver:
 
     def flush(self) -> None:
         """Save the text and the time."""
-        self._save(self.text, self._elapsed())
+        self._save(_whole(self.text), self._elapsed())
         self.problem = ""
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from prompt_toolkit.input import PipeInput, create_pipe_input
@@ -18,7 +19,14 @@ from support.terminal import CTRL_C, CTRL_D, ESC_ENTER
 from mlref.errors import LearnerError
 from mlref.runtime.clock import ManualClock
 from mlref.study.interview import prompting
-from mlref.study.interview.prompting import LineTypist, Save, TerminalTypist, Typed, clock_text
+from mlref.study.interview.prompting import (
+    LineTypist,
+    Save,
+    TerminalTypist,
+    Typed,
+    clock_text,
+    typist_for,
+)
 
 
 @pytest.fixture
@@ -222,6 +230,19 @@ def test_lines_make_an_answer(end: str) -> None:
     assert save.texts == ["zero\none", "zero\none", "zero\none\n\ntwo"]
     if end:
         assert typist.ask("?") == "left over"
+
+
+def test_bytes_of_another_encoding_cost_no_answer(keys: PipeInput, tmp_path: Path) -> None:
+    """From a terminal or a pipe that is not UTF-8: what is kept can be shown and written."""
+    save = Kept()
+    keys.send_bytes(b"caf\xe9 ok\x04")
+    typed = _compose(keys, save)
+    assert (typed.text, save.texts[-1]) == ("caf? ok", "caf? ok")
+    path = tmp_path / "lines"
+    path.write_bytes(b"caf\xe9 ok\n")
+    with path.open(encoding="utf-8") as lines:
+        piped = typist_for(lines, ManualClock(NOW)).compose("", seconds=0, limit_s=9, save=save)
+    assert piped.text == "caf\ufffd ok"
 
 
 def test_no_line_is_no_answer() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["add_to", "drill", "review"]
 
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
+_LONGEST_MOCK = 600  # minutes
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,7 +34,9 @@ def drill(
     due: Annotated[bool, typer.Option("--due", help="All cards that are due, in turn.")] = False,  # noqa: FBT002 - typer's flag
     mock: Annotated[
         float | None,
-        typer.Option(metavar="MINUTES", min=1, help="A mock interview of five questions."),
+        typer.Option(
+            metavar="MINUTES", min=1, max=_LONGEST_MOCK, help="A mock interview of five questions."
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Draw the same questions again, with --mock.")
@@ -54,6 +57,8 @@ def drill(
 
     if mock is not None and (topic or due):
         raise typer.BadParameter("--mock draws the questions; leave --topic and --due out")
+    if topic and due:
+        raise typer.BadParameter("--topic asks one card, --due all that are due; choose one")
     if seed is not None and mock is None:
         raise typer.BadParameter("--seed decides what --mock draws; add --mock 45")
     require(["study"])

@@ -238,6 +238,8 @@ def test_review_tells_of_a_damaged_progress(folder: Path, app: typer.Typer) -> N
         (["--mock", "45", "--topic", "1"], "--mock draws the questions"),
         (["--seed", "1"], "add --mock 45"),
         (["--mock", "0"], "--mock"),
+        (["--mock", "inf"], "--mock"),
+        (["--topic", "1", "--due"], "choose one"),
         (["--topic", "99"], "01 Deployment steps"),
     ],
 )

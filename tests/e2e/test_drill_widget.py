@@ -24,6 +24,8 @@ NEXT_STATUS = "#mlref-drill-02_containers-status"
 ANSWER = "I split the rows at random.\nThen <b>canary</b> releases, and a rollback to the old one."
 LONG_MS = 120_000
 RUN_AGAIN_MS = 4_000
+ALL_RAN = """() => [...document.querySelectorAll(".jp-InputPrompt")].every(
+    (each) => !each.textContent.includes("*"))"""
 
 
 @contextmanager
@@ -64,14 +66,18 @@ def run_all(page: Page) -> None:
     from playwright.sync_api import TimeoutError as NotYetError
 
     for _ in range(LONG_MS // RUN_AGAIN_MS):
-        for button in page.locator(".jp-Dialog .jp-mod-accept").all():  # which kernel? This one.
-            button.click()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         try:
+            for button in page.locator(
+                ".jp-Dialog .jp-mod-accept"
+            ).all():  # which kernel? This one.
+                button.click(timeout=RUN_AGAIN_MS)
+            for name in ("Run", "Run All Cells"):  # a dialog may come in between
+                page.get_by_role("menuitem", name=name, exact=True).click(timeout=RUN_AGAIN_MS)
             page.wait_for_selector(f"{ROUND}round", timeout=RUN_AGAIN_MS)
         except NotYetError:
             continue
+        page.wait_for_function(ALL_RAN)  # else a later run would put another widget in its place
+        page.wait_for_selector(f"{ROUND}round")
         return
     pytest.fail("the widget did not appear")
 

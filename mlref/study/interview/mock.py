@@ -34,16 +34,13 @@ from mlref.study.interview.rounds import (
     told,
 )
 from mlref.study.interview.schedule import abandon, due_at, record
-from mlref.study.interview.sitting import Answered, Sitting, kept_sitting
+from mlref.study.interview.sitting import FOLDER, Answered, Sitting, kept_sitting
 from mlref.study.learner.progress import CardProgress, State
 
-__all__ = ["FOLDER", "QUESTIONS", "draw", "follow_up", "mock_interview"]
+__all__ = ["QUESTIONS", "draw", "follow_up", "mock_interview"]
 
 QUESTIONS = 5
 """So many cards are drawn."""
-
-FOLDER = "mock-interviews"
-"""Where the reports go, in the learner's folder."""
 
 _DUE, _NEW, _OTHER = 4, 3, 1  # how often a card is drawn, beside another one
 _MOST_WEAK = 3  # a card is drawn at most so much more often for its weak points

@@ -9,6 +9,8 @@ last of them still waits for the answer to its follow-up question.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -17,7 +19,15 @@ from typing import Any
 from mlref.study.learner.progress import State
 from mlref.study.learner.state import Store
 
-__all__ = ["Answered", "Sitting", "kept_sitting"]
+__all__ = ["FOLDER", "Answered", "Sitting", "kept_sitting"]
+
+FOLDER = "mock-interviews"
+"""Where the reports go, in the learner's folder."""
+
+_REPORT = re.compile(rf"{FOLDER}/[\w-]+\.md")
+_TEXTS = ("card", "text", "question", "hint", "reply")
+_NUMBERS = ("seconds", "score", "reply_seconds")
+_LISTS = ("ticked", "missed", "red_flags")
 
 
 @dataclass
@@ -78,10 +88,12 @@ class Sitting:
         """
         try:
             kept = {name: values[name] for name in ("started", "minutes", "report", "cards")}
-            answers = [Answered(**each) for each in values["answers"]]
+            answers = [_answered(each) for each in values["answers"]]
             datetime.fromisoformat(kept["started"])
             kept["minutes"] = float(kept["minutes"])
             kept["cards"] = [str(name) for name in kept["cards"]]
+            if not _REPORT.fullmatch(kept["report"]):  # also one in a folder of somebody else's
+                raise ValueError(f"report must be {FOLDER}/NAME.md, got {kept['report']!r:.60}")
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"it does not hold what a mock interview needs: {error}") from error
         return cls(**kept, answers=answers)
@@ -110,6 +122,21 @@ class Sitting:
         """The mean of the scores so far, in [0, 1]."""
         scores = [each.score for each in self.answers]
         return sum(scores) / len(scores) if scores else 0.0
+
+
+def _answered(values: Mapping[str, Any]) -> Answered:
+    """An answer in JSON values, each of the type that it must have."""
+    found = Answered(**values)
+    wrong = [name for name in _TEXTS if not isinstance(getattr(found, name), str)]
+    wrong += [name for name in _NUMBERS if not _is_number(getattr(found, name))]
+    wrong += [name for name in _LISTS if not isinstance(getattr(found, name), list)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} of an answer is of the wrong type")
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def kept_sitting(store: Store) -> Sitting | None:

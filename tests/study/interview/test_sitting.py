@@ -49,7 +49,9 @@ def test_the_score_of_nothing_is_nothing() -> None:
 
 @pytest.mark.parametrize(
     "change", [{"answers": [{"card": "x"}]}, {"answers": 3}, {"started": "soon"},
-               {"minutes": None}, {"cards": 5}]
+               {"minutes": None}, {"cards": 5}, {"report": "../x.md"}, {"report": "/etc/x.md"},
+               {"answers": [{"card": "x", "text": 3, "seconds": 1, "score": 1}]},
+               {"answers": [{"card": "x", "text": "", "seconds": 1, "score": None}]}]
 )  # fmt: skip
 def test_what_is_no_interview_is_refused(change: dict[str, object]) -> None:
     """Of the wrong type, or without what it needs."""

@@ -18,6 +18,7 @@ from rich.text import Text
 from mlref import resources
 from mlref.study import selection
 from mlref.study.chapters import CHAPTERS, Chapter
+from mlref.study.interview.schedule import due_at
 from mlref.study.labs.lab import Lab, all_labs
 from mlref.study.learner.advice import next_step
 from mlref.study.learner.shipped import digest
@@ -160,12 +161,8 @@ def _lab(lab: Lab, state: State) -> LabStanding:
 
 def _card(card: CardProgress, now: datetime) -> CardStanding:
     reviews = sum(bool(each.get("rating")) for each in card.reviews)  # not those that were left
-    try:
-        due = datetime.fromisoformat((card.schedule or {})["due"])
-        is_due = due <= now
-    except (KeyError, TypeError, ValueError):  # never asked, or of another scheduler
-        return CardStanding(reviews, None, is_due=False)
-    return CardStanding(reviews, due.isoformat(), is_due=is_due)
+    due = due_at(card)
+    return CardStanding(reviews, due.isoformat() if due else None, is_due=bool(due and due <= now))
 
 
 def _done(store: Store, state: State) -> Iterator[tuple[str, str]]:
@@ -180,7 +177,8 @@ def _done(store: Store, state: State) -> Iterator[tuple[str, str]]:
         yield _utc(moment), f"read notebook {stem[:2]}"
     for card, progress in state.cards.items():
         for review in progress.reviews:
-            yield _utc(review["at"]), f"answered card {card[:2]}"
+            did = "answered" if review.get("rating") else "put away an answer to"
+            yield _utc(review["at"]), f"{did} card {card[:2]}"
     for name in state.shipped:
         if saved := _saved_at(store, state, name):
             yield _utc(saved), f"saved {name}"

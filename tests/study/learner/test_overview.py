@@ -14,6 +14,8 @@ from rich.console import Console
 from mlref.errors import ResourceNotFoundError
 from mlref.runtime.clock import ManualClock
 from mlref.study.chapters import CHAPTERS
+from mlref.study.interview.card import find_card
+from mlref.study.interview.schedule import due_cards
 from mlref.study.labs import Lab, all_labs
 from mlref.study.learner import overview as overview_module
 from mlref.study.learner.folder import make_folder
@@ -127,7 +129,7 @@ def test_a_card_is_due_at_its_moment(store: Store, due: str, *, is_due: bool) ->
     assert overview(store).last == "answered card 01"
 
 
-@pytest.mark.parametrize("schedule", [{}, {"due": None}, {"due": "soon"}, {"due": "2013-01-01"}])
+@pytest.mark.parametrize("schedule", [{}, {"due": None}, {"due": "soon"}])
 def test_the_schedule_of_another_scheduler_is_no_trouble(
     store: Store, schedule: dict[str, object]
 ) -> None:
@@ -137,6 +139,16 @@ def test_the_schedule_of_another_scheduler_is_no_trouble(
     card = _first(store).card
     assert card is not None
     assert (card.due, card.is_due) == (None, False)
+
+
+@pytest.mark.parametrize("due", ["2013-01-01", "2013-01-02", "2013-01-01T00:00:00+00:00"])
+def test_a_card_is_due_when_the_drill_asks_it(store: Store, due: str) -> None:
+    """Also by a date without a zone, which the drill takes as UTC."""
+    with store.update() as state:
+        state.card(NAME).schedule = {"due": due}
+    card, asked = _first(store).card, due_cards(store.read(), [find_card("01")], store.clock.now())
+    assert card is not None
+    assert card.is_due == bool(asked) == (due != "2013-01-02")
 
 
 def test_the_last_thing_done_is_the_latest(store: Store, clock: ManualClock) -> None:
@@ -170,6 +182,7 @@ def test_an_answer_that_was_left_is_no_review(store: Store) -> None:
     (card,) = [each.card for each in overview(store).chapters if each.name == NAME]
     assert card is not None
     assert card.reviews == 0
+    assert overview(store).last == "put away an answer to card 01"
 
 
 def test_the_screen_is_readable_in_80_columns_without_colours(store: Store) -> None:

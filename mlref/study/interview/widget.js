@@ -102,7 +102,7 @@ function render({ model, el }) {
       window.clearTimeout(waiting);
       waiting = window.setTimeout(() => {
         if (view().saved < sent) {
-          say("Not kept: the kernel is busy or gone. Your text stays here; run this cell again if the kernel was restarted.", true);
+          say("Not kept: the kernel is busy or gone. Your text stays here; run the notebook again if the kernel was restarted.", true);
         }
       }, ANSWER_TIMEOUT_MS);
     }

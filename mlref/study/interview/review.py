@@ -18,8 +18,6 @@ from mlref.tables import Table
 
 __all__ = ["Review", "Step", "render", "review"]
 
-_SHOWN_WEAK = 5
-
 
 @dataclass(frozen=True)
 class Step:
@@ -40,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Review:
-    """What is due, the most urgent first; the weakest points in words; what to type next."""
+    """What is due, most urgent first; weak points in words, weakest first; what to type next."""
 
     steps: tuple[Step, ...]
     weak: tuple[str, ...]
@@ -74,7 +72,7 @@ def review(state: State, cards: Sequence[Card], now: datetime) -> Review:
     if new:
         names = "1 card" if len(new) == 1 else f"{len(new)} cards"
         now_steps.append(Step(f"{names} never answered", "new", "-", "mlref drill"))
-    weak = tuple(str(each) for each in weak_points(state, cards)[:_SHOWN_WEAK])
+    weak = tuple(str(each) for each in weak_points(state, cards))
     return Review((*now_steps, *later), weak, _next(now_steps, due))
 
 
@@ -142,7 +140,7 @@ def render(console: Console, found: Review) -> None:
     console.print(table)
     if found.weak:
         console.print()
-        console.print(Text("Weakest points", "bold"))
+        console.print(Text("Weak points, the weakest first", "bold"))
     for line in found.weak:
         print_item(console, line)
     console.print()

@@ -86,6 +86,16 @@ def test_the_next_command_is_exact(state: State, command: str) -> None:
     assert review(state, CARDS, NOW).next == command
 
 
+def test_every_weak_point_is_listed() -> None:
+    """The drill shows three and sends the learner here for the rest."""
+    state = State()
+    for card in CARDS:
+        state.card(card.name).weak = {point.id: 1 for point in card.points}
+    expected = sum(len(card.points) for card in CARDS)
+    assert expected > 5
+    assert len(review(state, CARDS, NOW).weak) == expected
+
+
 def test_a_review_fits_80_columns_without_colours() -> None:
     """Nothing is cut off: words tell everything."""
     state = _state(-1)

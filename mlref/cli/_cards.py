@@ -84,6 +84,8 @@ def _search(
     cards, wanted = all_cards(), [part for word in words for part in word.split()]
     hits = search(cards, wanted)
     console = Console()
+    if not wanted:
+        raise typer.BadParameter("name a word to look for, as in: mlref cards search cold start")
     if not hits:
         near = similar_words(cards, wanted)
         advice = f"close to it: {', '.join(near)}" if near else "try fewer words, or how one begins"
@@ -105,7 +107,8 @@ def _export(
         typer.Option("--format", help="Markdown, HTML to print, or text that Anki imports."),
     ] = "markdown",
     out: Annotated[
-        Path | None, typer.Option(help="The file; else mlref-cards.md, .html or .txt here.")
+        Path | None,
+        typer.Option(help="The file, or - for the standard output; else mlref-cards.* here."),
     ] = None,
 ) -> None:
     """Write all cards to one file: Markdown, a sheet to print, or notes for Anki."""
@@ -113,6 +116,9 @@ def _export(
     from mlref.study.interview.card import all_cards
 
     cards = all_cards()
+    if out == Path("-"):
+        typer.echo(export.as_text(cards, form), nl=False)
+        return
     path = out or Path(f"mlref-cards{export.SUFFIXES[form]}")
     export.export(cards, form, path)
     console = Console()

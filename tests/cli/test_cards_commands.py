@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from mlref import resources
 from mlref.cli import _cards
 from mlref.cli._group import Group
+from mlref.study.interview import export
 from mlref.study.interview.card import all_cards
 
 
@@ -100,6 +101,13 @@ def test_search_without_a_hit_says_what_to_try() -> None:
     assert "no card holds golden and pickle in one text; try fewer words" in text
 
 
+def test_search_for_nothing_is_refused() -> None:
+    """An empty word, as from an unset variable, is told apart from a word that is nowhere."""
+    status, text = _typed("search", "")
+    assert status == 2
+    assert "name a word to look for" in text
+
+
 @pytest.mark.parametrize(
     ("form", "begins"),
     [("markdown", "# Interview cards"), ("sheet", "<!DOCTYPE html>"), ("anki", "#separator:tab")],
@@ -125,6 +133,17 @@ def test_export_tells_what_it_cannot_write(tmp_path: Path) -> None:
     status, text = _typed("export", "--out", str(tmp_path / "no" / "cards.md"))
     assert status == 1
     assert "create its folder first" in text
+
+
+def test_export_to_a_dash_is_the_standard_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text alone, to be piped on; no file of that name."""
+    monkeypatch.chdir(tmp_path)
+    status, text = _typed("export", "--format", "anki", "--out", "-")
+    assert status == 0
+    assert text == export.as_text(all_cards(), "anki")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", ["list", "show", "search", "export"])

@@ -21,7 +21,7 @@ from mlref.study.interview._sheet import sheet
 from mlref.study.interview.card import Card, FollowUp
 from mlref.study.interview.render import answer_text, figures_of, pending_text, rubric_notes
 
-__all__ = ["SUFFIXES", "Format", "export", "to_anki", "to_markdown", "to_sheet"]
+__all__ = ["SUFFIXES", "Format", "as_text", "export", "to_anki", "to_markdown", "to_sheet"]
 
 Format: TypeAlias = Literal["markdown", "sheet", "anki"]
 
@@ -51,6 +51,16 @@ def export(cards: Iterable[Card], form: str, out: Path) -> None:
         EvidenceError: a claim of a card does not hold, so its answer is not written.
         FileWriteError: the file could not be saved.
     """
+    files.write_text(out, as_text(cards, form))
+
+
+def as_text(cards: Iterable[Card], form: str) -> str:
+    """Cards in another format, as one text.
+
+    Raises:
+        CardError: no such format.
+        EvidenceError: a claim of a card does not hold, so its answer is not written.
+    """
     writers: dict[str, Callable[[Sequence[Card]], str]] = {
         "markdown": to_markdown,
         "sheet": to_sheet,
@@ -58,7 +68,7 @@ def export(cards: Iterable[Card], form: str, out: Path) -> None:
     }
     if form not in writers:
         raise CardError(f"format must be {', '.join(get_args(Format))}, got {form!r}")
-    files.write_text(out, writers[form](list(cards)))
+    return writers[form](list(cards))
 
 
 def to_markdown(cards: Sequence[Card]) -> str:

@@ -51,13 +51,14 @@ def init(
 
 def _next_steps(folder: Path) -> list[str]:
     """Three ways to go on, with their commands."""
-    shown = shlex.quote(str(folder))
+    there = folder.resolve() == Path.cwd().resolve()
+    enter = "" if there else f"cd {shlex.quote(str(folder))} && "
     first = min((folder / "labs").glob("*/exercise.ipynb"), default=folder)
     return [
         "Go on",
         f"  in JupyterLab:    jupyter lab {shlex.quote(str(first))}",
-        f"  in the terminal:  cd {shown} && mlref watch",
-        f"  with the cards:   cd {shown} && mlref drill",
+        f"  in the terminal:  {enter}mlref watch",
+        f"  with the cards:   {enter}mlref drill",
         "What is next, at any time: mlref progress",
     ]
 

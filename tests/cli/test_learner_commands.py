@@ -40,6 +40,13 @@ def test_init_says_how_to_go_on() -> None:
         assert command in done.output
 
 
+def test_init_here_leaves_no_folder_to_enter() -> None:
+    """Who is in the folder already types the bare commands."""
+    done = _mlref("init", ".")
+    assert "in the terminal:  mlref watch\n" in done.output
+    assert "cd " not in done.output
+
+
 def test_init_lists_what_it_kept() -> None:
     """A file of the learner stays, and the learner is told."""
     Path("mine").mkdir()

@@ -7,6 +7,8 @@ when a newer mlref ships another one.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +69,12 @@ def make_folder(
         shipped: relative path -> content of each file; None means what mlref ships.
 
     Raises:
-        LearnerError: the target is a file, or a part of mlref itself.
+        LearnerError: the target is a file, a part of mlref itself, or in a learner's folder.
         LearnerStateError: a newer mlref wrote the progress in it.
         FileWriteError: something could not be saved; running it again goes on from there.
         ResourceNotFoundError: mlref's notebooks or labs are not where they belong.
     """
-    folder = Path(target).expanduser().absolute()
+    folder = Path(os.path.abspath(Path(target).expanduser()))  # noqa: PTH100 - keeps links
     _refuse(folder)
     content = shipped_files() if shipped is None else shipped
     _make(folder)
@@ -106,6 +108,12 @@ def _refuse(folder: Path) -> None:
         raise LearnerError(
             f"{folder} is part of mlref itself, which an update replaces; name a folder of your "
             f"own, for instance: mlref init ~/mlref-study"
+        )
+    outer = next((each for each in folder.parents if Store(each).path.exists()), None)
+    if outer is not None and not Store(folder).path.exists():
+        raise LearnerError(
+            f"{folder} lies in your folder {outer}; to bring that one up to date: "
+            f"mlref init {shlex.quote(str(outer))}; for another one, name a folder outside it"
         )
 
 

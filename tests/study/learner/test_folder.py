@@ -33,6 +33,20 @@ def test_a_new_folder_holds_what_is_shipped(tmp_path: Path, clock: ManualClock) 
     assert shipped == {name: digest(content) for name, content in OLD.items()}
 
 
+def test_a_folder_in_a_learners_folder_is_refused(tmp_path: Path) -> None:
+    """`mlref init NAME` typed once more inside NAME: nothing is made, the right command is told."""
+    make_folder(tmp_path / "mine", shipped=OLD)
+    with pytest.raises(LearnerError, match=f"mlref init {tmp_path / 'mine'};"):
+        make_folder(tmp_path / "mine" / "mine", shipped=OLD)
+    assert not (tmp_path / "mine" / "mine").exists()
+
+
+def test_the_folder_is_told_without_detours(tmp_path: Path) -> None:
+    """`mlref init ../mine` names it plainly."""
+    made = make_folder(tmp_path / "other" / ".." / "mine", shipped=OLD)
+    assert made.folder == tmp_path / "mine"
+
+
 def test_again_changes_nothing(tmp_path: Path) -> None:
     """A second run finds all as it is."""
     make_folder(tmp_path, shipped=OLD)

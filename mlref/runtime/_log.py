@@ -21,9 +21,10 @@ class LogFile:
         self._end = b""
 
     def tail(self, lines: int) -> str:
-        """The last lines, joined by newlines."""
-        text = self._read().decode("utf-8", "replace")
-        return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
+        """The last lines, joined by newlines; of a progress bar, what a terminal would show."""
+        text = self._read().decode("utf-8", "replace").removesuffix("\n")
+        shown = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+        return "\n".join(shown[-lines:]) if lines > 0 else ""
 
     def close(self) -> None:
         """Keep the end and give the descriptor back."""

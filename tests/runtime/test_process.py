@@ -251,6 +251,13 @@ def test_much_output_does_not_block() -> None:
         assert child.log_tail(1).startswith("49999 xxx")
 
 
+def test_log_tail_shows_of_a_progress_bar_what_a_terminal_would() -> None:
+    """What was overwritten in place is no line of its own."""
+    with start(python(r"print('\r10 %\r99 %\rdone', 'next', sep='\r\n')"), name="demo") as child:
+        child.wait(SOON_S)
+        assert child.log_tail() == "done\nnext"
+
+
 def test_log_tail_has_both_streams_and_its_length() -> None:
     """The tail is the last lines of output and error output, as many as the limits say."""
     code = """

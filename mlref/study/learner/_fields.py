@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-__all__ = ["count", "mapping", "moment", "optional", "record", "records", "table", "text"]
+__all__ = ["count", "mapping", "moment", "optional", "record", "reviews", "table", "text"]
 
 T = TypeVar("T")
 
@@ -100,8 +100,8 @@ def optional(value: Any, place: str, read: Callable[[Any, str], T]) -> T | None:
     return None if value is None else read(value, place)
 
 
-def records(value: Any, place: str) -> list[dict[str, Any]]:
-    """A list of JSON objects, the `at` of each being a moment.
+def reviews(value: Any, place: str) -> list[dict[str, Any]]:
+    """A list of JSON objects: `at` of each is a moment; rating and score are numbers, or absent.
 
     Raises:
         ValueError: it is something else; the message begins with the place.
@@ -111,4 +111,12 @@ def records(value: Any, place: str) -> list[dict[str, Any]]:
     found = [record(each, f"{place}[{index}]") for index, each in enumerate(value)]
     for index, each in enumerate(found):
         moment(each.get("at"), f"{place}[{index}].at")
+        optional(each.get("rating"), f"{place}[{index}].rating", count)
+        optional(each.get("score"), f"{place}[{index}].score", _number)
     return found
+
+
+def _number(value: Any, place: str) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise _wrong(place, "a number", value)
+    return value

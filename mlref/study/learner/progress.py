@@ -70,7 +70,7 @@ class CardProgress:
         found = _fields.record(values, place)
         return cls(
             schedule=_fields.mapping(found.get("schedule"), f"{place}.schedule"),
-            reviews=_fields.records(found.get("reviews", []), f"{place}.reviews"),
+            reviews=_fields.reviews(found.get("reviews", []), f"{place}.reviews"),
             weak=_fields.table(found.get("weak", {}), f"{place}.weak", _fields.count),
         )
 

@@ -131,6 +131,7 @@ class Store:
             ) from error
         try:
             values = _fields.record(json.loads(content), "the progress")
+            json.dumps(values, allow_nan=False)  # NaN is read, but could never be written again
         except RecursionError as error:
             raise ValueError("it is nested too deeply") from error
         self._refuse_newer(values.get("format"))
@@ -240,7 +241,13 @@ def find_folder(start: Path | None = None, *, environ: Mapping[str, str] | None 
             f"MLREF_FOLDER names {named}, which is no learner's folder; unset it, or make the "
             f"folder with: mlref init {named}"
         )
-    first = Path.cwd() if start is None else Path(start).absolute()
+    try:
+        first = Path.cwd() if start is None else Path(start).absolute()
+    except FileNotFoundError as error:
+        raise NoLearnerFolderError(
+            "the folder that you are in was deleted; go to your own with cd, or name it in "
+            "MLREF_FOLDER"
+        ) from error
     for folder in (first, *first.parents):
         if (folder / _PRIVATE).is_dir():
             return folder

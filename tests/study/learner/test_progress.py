@@ -8,6 +8,8 @@ import pytest
 
 from mlref.study.learner.progress import FORMAT, State
 
+AT = {"at": "2013-01-01T00:00:00+00:00"}
+
 
 @pytest.mark.parametrize(
     ("place", "change"),
@@ -25,6 +27,8 @@ from mlref.study.learner.progress import FORMAT, State
         ("cards.01.reviews", {"cards": {"01": {"reviews": {}}}}),
         ("cards.01.reviews[0]", {"cards": {"01": {"reviews": [1]}}}),
         ("cards.01.reviews[0].at", {"cards": {"01": {"reviews": [{}]}}}),
+        ("cards.01.reviews[0].rating", {"cards": {"01": {"reviews": [{**AT, "rating": [1]}]}}}),
+        ("cards.01.reviews[0].score", {"cards": {"01": {"reviews": [{**AT, "score": "x"}]}}}),
         ("cards.01.weak.later", {"cards": {"01": {"weak": {"later": 1.5}}}}),
         ("draft", {"draft": "text"}),
         ("mock", {"mock": []}),

@@ -125,6 +125,8 @@ def test_half_a_character_of_a_terminal_is_kept(store: Store) -> None:
         '{"format": "mlref-progress/0x2"}',
         b"\xff\xfe",
         "[" * 100_000,
+        '{"format": "mlref-progress/1", "draft": {"seconds": NaN}}',
+        '{"format": "mlref-progress/1", "draft": {"seconds": 1e999}}',
     ],
 )
 def test_a_damaged_file_is_set_aside(
@@ -328,3 +330,12 @@ def test_the_store_of_the_folder_one_stands_in(
     monkeypatch.delenv("MLREF_FOLDER", raising=False)
     monkeypatch.chdir(tmp_path / "labs")
     assert open_store().folder == tmp_path
+
+
+def test_a_folder_that_was_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal may stand where nothing is any more."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(NoLearnerFolderError, match="was deleted; go to your own with cd"):
+        find_folder(environ={})

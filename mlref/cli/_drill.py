@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
+
+from mlref.cli._store import opened_store
 
 if TYPE_CHECKING:
     from mlref.study.interview.rounds import Desk
@@ -62,13 +63,14 @@ def drill(
     if seed is not None and mock is None:
         raise typer.BadParameter("--seed decides what --mock draws; add --mock 45")
     require(["study"])
-    desk = _desk()
     again = "mlref drill" if mock is None else f"mlref drill --mock {mock:g}"
-    with _kept_when_left(desk, again), alone(desk.store):
-        if mock is None:
-            drilling.drill(desk, topic=topic, only_due=due)
-        else:
-            mock_interview(desk, minutes=mock, generator=random.Random(seed))  # noqa: S311 - no secret
+    with opened_store() as store:
+        desk = _desk(store)
+        with _kept_when_left(desk, again), alone(store):
+            if mock is None:
+                drilling.drill(desk, topic=topic, only_due=due)
+            else:
+                mock_interview(desk, minutes=mock, generator=random.Random(seed))  # noqa: S311 - no secret
 
 
 def review() -> None:
@@ -76,21 +78,17 @@ def review() -> None:
     from mlref.study.interview.card import all_cards
     from mlref.study.interview.review import render
     from mlref.study.interview.review import review as found_for
-    from mlref.study.learner.folder import open_store
 
-    console, store = Console(), open_store()
-    found = found_for(store.read(), all_cards(), store.clock.now())
-    _tell(store)
-    render(console, found)
+    with opened_store() as store:
+        found = found_for(store.read(), all_cards(), store.clock.now())
+    render(Console(), found)
 
 
-def _desk() -> Desk:
+def _desk(store: Store) -> Desk:
     """The learner's progress and cards, and whoever types."""
     from mlref.study.interview.prompting import typist_for
     from mlref.study.interview.rounds import Desk
-    from mlref.study.learner.folder import open_store
 
-    store = open_store()
     return Desk.of(store, Console(), typist_for(sys.stdin, store.clock))
 
 
@@ -107,8 +105,3 @@ def _kept_when_left(desk: Desk, again: str) -> Iterator[None]:
             desk.say(f"{'All is kept. ' if kept else ''}Go on with: {again}")
         stopped = isinstance(error, KeyboardInterrupt) or desk.typist.interactive
         raise typer.Exit(_INTERRUPTED if stopped else 0) from error
-
-
-def _tell(store: Store) -> None:
-    for notice in store.notices:
-        Console(stderr=True).print(Text(f"note: {notice}"), soft_wrap=True)

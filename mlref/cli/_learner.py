@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from mlref.cli._store import opened_store, tell
+
 __all__ = ["add_to", "init", "progress"]
 
 
@@ -33,8 +35,7 @@ def init(
 
     console = Console()
     made = make_folder(folder)
-    for notice in made.notices:
-        console.print(Text(f"note: {notice}"), soft_wrap=True)
+    tell(made.notices)
     console.print(Text(f"{made.folder} is ready", "bold"), soft_wrap=True)
     for label, names in (("new", made.written), ("updated", made.updated)):
         if names:
@@ -71,13 +72,11 @@ def progress(
 ) -> None:
     """Show how far you are, where you were, and what comes next."""
     from mlref.study.learner import overview
-    from mlref.study.learner.folder import open_store
 
-    console, store = Console(), open_store()
-    marked = overview.mark_read(store, read) if read is not None else None
-    found = overview.overview(store)
-    for notice in store.notices:
-        Console(stderr=True).print(Text(f"note: {notice}"), soft_wrap=True)
+    console = Console()
+    with opened_store() as store:
+        marked = overview.mark_read(store, read) if read is not None else None
+        found = overview.overview(store)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2))
         return

@@ -46,6 +46,7 @@ _SECRET = re.compile(
     r"|.*(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|API_?KEY).*|.*_KEY|.*_PROXY",
     re.IGNORECASE,
 )
+_PR_SET_CHILD_SUBREAPER = 36  # of <sys/prctl.h>
 _LOCAL = "localhost,127.0.0.1,::1"
 
 
@@ -57,6 +58,7 @@ def main() -> None:
     job = json.loads(path.read_text(encoding="utf-8"))
     path.unlink()
     token, own = job.pop("token"), os.getpid()
+    _keep_orphans()
     _guard()
     try:
         found = _graded(job)
@@ -78,6 +80,14 @@ def _reports() -> BinaryIO:
     descriptor = int(os.environ.pop(REPORT_FD))
     os.set_inheritable(descriptor, False)  # noqa: FBT003 - its own signature
     return os.fdopen(descriptor, "wb")
+
+
+def _keep_orphans() -> None:
+    """On Linux, have processes whose parent ends become ours, so that they are seen and ended."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _guard() -> None:

@@ -233,6 +233,24 @@ def test_no_process_that_the_answer_started_is_left(
     assert wait_gone(int(note.read_text()))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans belong to nobody")
+def test_no_orphan_is_left(total: Graded, tmp_path: Path) -> None:
+    """A daemon in a session of its own, whose parent has ended, is ended as well."""
+    note = tmp_path / "pid"
+    result = total(
+        f"import os, signal\n"
+        f"if (child := os.fork()) == 0:\n"
+        f"    os.setsid()\n"
+        f"    if (orphan := os.fork()) == 0:\n"
+        f"        signal.pause()\n"
+        f"    open({str(note)!r}, 'w').write(str(orphan))\n"
+        f"    os._exit(0)\n"
+        f"os.waitpid(child, 0)\ntotal = 6"
+    )
+    assert result.passed
+    assert wait_gone(int(note.read_text()))
+
+
 def test_nothing_is_left_in_the_folder_of_temporary_files(
     total: Graded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

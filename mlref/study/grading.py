@@ -129,7 +129,8 @@ def grade(lab: Lab, exercise: str, code: str) -> ExerciseResult:
         checks = str(lab.folder.resolve() / "checks.py")
         values = {"exercise": exercise, "code": code, "given": given, "checks": checks}
         files.write_text(job, json.dumps({**values, "token": token}))
-        command = [sys.executable, "-m", "mlref.study._grade_child", str(job)]
+        python = os.path.abspath(sys.executable)  # noqa: PTH100 - resolve() would leave the environment
+        command = [python, "-m", "mlref.study._grade_child", str(job)]
         variables = {**_VARIABLES, "TMPDIR": str(temporary)}
         with start(command, name="grader", env=variables, cwd=work, limits=_LIMITS) as child:
             with Family(child.pid) as family:  # ends first: orphans would be lost sight of

@@ -13,7 +13,7 @@ from mlref.study.labs.lab import Lab
 
 Graded = Callable[[str], ExerciseResult]
 WRITTEN = """import os
-for fd in range(3, 20):
+for fd in range(3, 1024):
     try:
         os.write(fd, rb'{line}' + bytes([10]))
     except OSError:

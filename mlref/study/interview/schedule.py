@@ -220,12 +220,16 @@ def abandon(state: State, name: str, text: str, seconds: float, now: datetime) -
 
 
 def due_at(progress: CardProgress | None) -> datetime | None:
-    """When a card comes back; None for one that was never rated."""
+    """The day on which a card comes back, from its start (UTC); None for one never rated.
+
+    Whoever answers in the evening and comes back in the morning finds what "tomorrow" promised.
+    """
     try:
         due = datetime.fromisoformat(((progress and progress.schedule) or {})["due"])
     except (KeyError, TypeError, ValueError):  # never asked, or of another scheduler
         return None
-    return due if due.tzinfo else due.replace(tzinfo=UTC)
+    moment = due.astimezone(UTC) if due.tzinfo else due.replace(tzinfo=UTC)
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def due_cards(state: State, cards: Iterable[Card], now: datetime) -> list[Card]:

@@ -170,7 +170,7 @@ class Store:
             f"the progress could not be read ({problem}); it is kept as {aside}, and a new one is "
             f"begun. To go on with the old one, repair it and rename it to {self.path.name}"
         )
-        logger.warning("%s", notice)
+        logger.info("%s", notice)  # whoever runs a command is told by it, once
         self.notices.append(notice)
 
     @contextmanager

@@ -112,7 +112,8 @@ def test_an_attempt_is_entered() -> None:
             "red_flags": [],
         }
     ]
-    assert schedule.due_at(kept) == result.due == NOW + timedelta(days=1)
+    assert result.due == NOW + timedelta(days=1)
+    assert schedule.due_at(kept) == result.due.replace(hour=0, minute=0, second=0, microsecond=0)
     assert [point.id for point in result.missed] == ["beta", "gamma"]
 
 
@@ -143,6 +144,14 @@ def test_cards_are_due_in_the_order_of_their_dates() -> None:
     schedule.abandon(state, CARDS[4].name, "text", 3.0, NOW)
     assert schedule.due_cards(state, CARDS, NOW) == [CARDS[1], CARDS[0], CARDS[2]]
     assert schedule.new_cards(state, CARDS) == [CARDS[4], CARDS[5]]
+
+
+def test_an_answer_of_the_evening_is_due_in_the_morning() -> None:
+    """What comes back "tomorrow" is due from the start of that day."""
+    state, evening = State(), datetime(2013, 1, 1, 20, tzinfo=UTC)
+    schedule.record(state, CARD, Attempt("alpha", 1.0, ("alpha",)), evening)
+    assert schedule.due_cards(state, [CARD], evening + timedelta(hours=3)) == []
+    assert schedule.due_cards(state, [CARD], evening + timedelta(hours=12)) == [CARD]
 
 
 def test_an_abandoned_answer_is_kept_without_a_rating() -> None:

@@ -134,7 +134,7 @@ def test_a_damaged_file_is_set_aside(
 ) -> None:
     """Its bytes are under another name, a message says where, and the learner can go on."""
     _write(store, content)
-    with caplog.at_level(logging.WARNING, "mlref"):
+    with caplog.at_level(logging.INFO, "mlref"):
         assert store.read() == State()
     (aside,) = store.private.glob("progress.json.corrupt-*")
     assert aside.name == "progress.json.corrupt-20130101T000000Z"

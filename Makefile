@@ -22,7 +22,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
-	@test -d .venv && echo "bringing .venv up to date" || echo "setting up .venv: downloads about 1 GB, takes 2.5 GB of disk and 2 to 5 minutes"
+	@test -d .venv && echo "bringing .venv up to date" || echo "setting up .venv: downloads about 1 GB, takes 2.7 GB of disk and 2 to 5 minutes"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 ...")'
 	@$(PYTHON) -m venv .venv
 	@$(if $(TORCH_INDEX_URL),$(PIP) torch --index-url $(TORCH_INDEX_URL))

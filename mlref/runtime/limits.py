@@ -19,6 +19,7 @@ class Limits:
     drain_timeout_s: float = 10.0  # seconds between SIGTERM and SIGKILL
     kill_timeout_s: float = 5.0  # seconds within which the system must end what SIGKILL hit
     poll_interval_s: float = 0.02  # seconds between two looks at a condition
+    report_line_bytes: int = 16 * 2**20  # bytes of the longest line that a child may report
     log_tail_lines: int = 20  # lines of the log that an error shows
     log_tail_bytes: int = 65536  # bytes of the log that are kept after the end
 

@@ -35,7 +35,6 @@ Needs a POSIX system.
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import selectors
@@ -50,6 +49,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mlref.errors import ProcessError, ProcessExitedError, ProcessNotReadyError
 from mlref.runtime._lifeline import abandon, announce_sigterm, close_in_forks
 from mlref.runtime._log import LogFile
+from mlref.runtime._reports import ReportLines
 from mlref.runtime.child import PARENT_FD, REPORT_FD, bind, die_with_parent, report
 from mlref.runtime.limits import DEFAULT_LIMITS, Limits
 
@@ -162,7 +162,7 @@ class ManagedProcess:
         self._reports = reports
         self._lifeline = lifeline
         self._log = log
-        self._unread = bytearray()
+        self._lines = ReportLines(limits.report_line_bytes)
         self._owner = os.getpid()
         self._swept = False
         self._pump_lock = threading.RLock()
@@ -208,27 +208,16 @@ class ManagedProcess:
 
         Raises:
             ProcessNotReadyError: nothing came within the limit.
-            ProcessError: the child wrote a line that is not a JSON object.
+            ProcessError: the child wrote a line that is not a JSON object, or is longer than
+                `limits.report_line_bytes`; what comes after such a long one is lost.
         """
-        if not self._wait_until(lambda: b"\n" in self._unread or self._reports.closed, timeout_s):
+        if not self._wait_until(lambda: bool(self._lines.whole) or self._reports.closed, timeout_s):
             raise self._not_ready(f"sent no report within {timeout_s:g} s")
         with self._pump_lock:
-            end = self._unread.find(b"\n")
-            if end < 0:  # what a killed child left unfinished is no report
-                return None
-            line = bytes(self._unread[:end])
-            del self._unread[: end + 1]
-        try:
-            values = json.loads(line)
-        except ValueError:
-            values = None
-        if not isinstance(values, dict):
-            raise ProcessError(
-                f"{self} must report one JSON object a line, got {line[:200]!r}; "
-                f"report with mlref.runtime.process.report()",
-                log_tail=self.log_tail(),
-            )
-        return values
+            try:
+                return self._lines.take()
+            except ValueError as error:
+                raise ProcessError(f"{self} {error}", log_tail=self.log_tail()) from error
 
     def reports(self, timeout_s: float) -> Iterator[dict[str, Any]]:
         """All objects that the child reports, as they come, until it has ended.
@@ -365,9 +354,8 @@ class ManagedProcess:
                 selector.register(self._reports, selectors.EVENT_READ)
                 readable = bool(selector.select(0 if ended else wait_s))
             chunk = self._reports.read(_CHUNK_BYTES) if readable else b""
-            if chunk:
-                self._unread += chunk
-            elif readable or ended:
+            self._lines.add(chunk)
+            if self._lines.endless or (not chunk and (readable or ended)):
                 self._reports.close()
 
     def _kill_group(self) -> None:

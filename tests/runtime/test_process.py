@@ -66,7 +66,7 @@ def test_unfinished_line_is_no_report() -> None:
         assert list(child.reports(LONG_S)) == [{"a": 1}]
 
 
-@pytest.mark.parametrize("line", [b"hello", b"[1]", b"\xff"])
+@pytest.mark.parametrize("line", [b"hello", b"[1]", b"\xff", b"[" * 100_000])
 def test_line_that_is_no_object(line: bytes) -> None:
     """Anything but a JSON object on the pipe is an error that shows the line."""
     code = f"os.write(int(os.environ['MLREF_REPORT_FD']), {line!r} + b'\\n')"
@@ -75,7 +75,31 @@ def test_line_that_is_no_object(line: bytes) -> None:
         pytest.raises(ProcessError, match="one JSON object a line") as caught,
     ):
         child.wait_report()
-    assert repr(line) in str(caught.value)
+    assert repr(line[:200]) in str(caught.value)
+
+
+def test_line_without_an_end_is_an_error() -> None:
+    """A flood does not fill the parent's memory; what was whole before it is still there."""
+    code = """
+pipe = int(os.environ["MLREF_REPORT_FD"])
+os.write(pipe, b'{"a": 1}\\n')
+while True: os.write(pipe, b"x" * 1000)
+"""
+    limits = Limits(report_line_bytes=100_000)
+    with start(python(code), name="child", limits=limits) as child:
+        assert child.wait_report(LONG_S) == {"a": 1}
+        with pytest.raises(ProcessError, match=r"at most 100000 bytes.*report_line_bytes"):
+            child.next_report(LONG_S)
+        child.wait(LONG_S)  # by a broken pipe, as nobody reads on
+
+
+def test_longest_line_is_a_report() -> None:
+    """One byte more is an error."""
+    code = "report(text='x' * 89)\nreport(text='x' * 90)"  # lines of 101 and 102 bytes
+    with start(python(code), name="child", limits=Limits(report_line_bytes=101)) as child:
+        assert child.wait_report(LONG_S) == {"text": "x" * 89}
+        with pytest.raises(ProcessError, match="at most 101 bytes"):
+            child.wait_report(LONG_S)
 
 
 def test_early_exit_is_noticed_at_once() -> None:

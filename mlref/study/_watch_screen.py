@@ -151,7 +151,7 @@ def _result(view: View, width: int, *, short: bool = False) -> list[Text]:
 
 
 def _hint(view: View, width: int) -> list[Text]:
-    if not view.hint or view.current.name in view.solved:
+    if not view.hint:
         return []
     hints = view.current.hints
     head = f"Hint {view.hint} of {len(hints)}"

@@ -217,16 +217,25 @@ class _Session:
     def _graded(self, event: Graded) -> None:
         result, name = event.result, event.name
         edited = self._settled and self._codes.get(name) != event.code
-        self._results[name] = result
         self._codes[name] = event.code
         if result.passed:
             self._show(note="")
+            self._put_hints_away(name)
         if edited or (result.passed and name not in self._recorded):
             found = grading.LabResult(self._lab.name, self._lab.title, (result,))
             self._kept(lambda: results.record(self._store, found))
         if result.passed:
             self._recorded.add(name)
+        self._results[name] = result
         self._show(results=dict(self._results), solved=self._solved())
+
+    def _put_hints_away(self, name: str) -> None:
+        """Show no hint to an exercise that has just been solved, until one is asked for."""
+        if name in self._solved():
+            return
+        self._hints_shown.pop(name, None)
+        if name == self._view.current.name:
+            self._show(hint=0)
 
     def _idle(self, problem: str) -> None:
         self._grading = False
@@ -282,7 +291,7 @@ class _Session:
 
     def _next(self) -> None:
         current, every = self._view.current, list(self._lab.exercises)
-        if self._settled and not self._unsolved_after(None):
+        if not self._unsolved_after(None):
             self._show(panel="done")
         elif current.name in self._solved():
             self._go_to(self._unsolved_after(current)[0])

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from support.watching import Watching, watching
 
 from mlref.errors import LearnerError
-from mlref.study.labs import solution, starting_code
+from mlref.study._watch_events import Graded, Key
+from mlref.study.labs import find_lab, solution, starting_code
+from mlref.study.labs.results import ExerciseResult
+from mlref.study.learner.state import Store
+from mlref.study.watch import _own_grader, _Session
 
 
 @pytest.fixture
@@ -143,6 +149,16 @@ def test_the_end_says_what_comes_next(session: Watching) -> None:
     assert "Next: the drill" in session.wait_for("All 4 exercises of this lab are solved")
 
 
+def test_n_shows_the_end_as_soon_as_the_last_result_is_there(tmp_path: Path) -> None:
+    """Also before the grader has said that it has ended."""
+    lab, store = find_lab("01"), Store(tmp_path)
+    sitting = _Session(store, lab, Console(file=StringIO()), _own_grader, interactive=True)
+    for each in lab.exercises:
+        sitting._handle(Graded(each.name, "", ExerciseResult(lab.name, each.name, "passed")))
+    sitting._handle(Key("n"))
+    assert sitting._view.panel == "done"
+
+
 def test_hints_come_one_by_one_and_are_recorded(session: Watching) -> None:
     """After the last comes the first, which costs nothing more."""
     _begin(session)
@@ -150,6 +166,30 @@ def test_hints_come_one_by_one_and_are_recorded(session: Watching) -> None:
         session.press("h")
         session.wait_for(f"Hint {number} of 3")
     assert session.store.read().exercise(session.lab.name, "leaks").hints == 3
+
+
+def test_a_pass_puts_the_hint_away(session: Watching) -> None:
+    """It has done its work."""
+    _begin(session)
+    session.press("h")
+    session.wait_for("Hint 1 of 3")
+    session.solve("leaks")
+    assert "Hint" not in session.wait_for("1/4 solved")
+
+
+def test_a_hint_to_a_solved_exercise_is_shown(session: Watching) -> None:
+    """What is recorded as seen was on the screen, and stays there at the next save."""
+    _begin(session)
+    session.solve("leaks")
+    session.wait_for("1/4 solved")
+    session.wait_idle()
+    session.press("h")
+    session.wait_for("Hint 1 of 3")
+    assert session.store.read().exercise(session.lab.name, "leaks").hints == 1
+    session.graded.clear()
+    session.tell_saved()
+    session.wait_graded(1)
+    assert "Hint 1 of 3" in session.screen()
 
 
 def test_the_solution_is_shown_after_a_second_press(session: Watching) -> None:

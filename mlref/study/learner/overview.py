@@ -23,7 +23,7 @@ from mlref.study.labs.lab import Lab, all_labs
 from mlref.study.learner.advice import next_step
 from mlref.study.learner.shipped import digest
 from mlref.study.learner.standing import CardStanding, ChapterProgress, LabStanding
-from mlref.study.learner.state import CardProgress, State, Store
+from mlref.study.learner.state import CardProgress, ExerciseProgress, State, Store
 from mlref.tables import Table
 
 __all__ = [
@@ -155,7 +155,7 @@ def _lab(lab: Lab, state: State) -> LabStanding:
         total=len(lab.exercises),
         hints=sum(each.hints for each in exercises),
         solutions=sum(each.solution_seen is not None for each in exercises),
-        begun=any(each.attempts or each.hints for each in exercises),
+        begun=any(each != ExerciseProgress() for each in exercises),
     )
 
 

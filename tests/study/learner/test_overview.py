@@ -25,6 +25,7 @@ from mlref.study.learner.state import State, Store
 
 NAME = "01_deployment_steps"
 NOTEBOOK = f"notebooks/{NAME}.ipynb"
+MOMENT = "2013-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
@@ -112,6 +113,26 @@ def test_a_lab_that_was_not_touched_is_not_begun(lab: Lab) -> None:
     """Its exercises are counted all the same."""
     standing = overview_module._lab(lab, State())
     assert standing == LabStanding(solved=0, total=2, hints=0, solutions=0, begun=False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("attempts", 1), ("hints", 1), ("solution_seen", MOMENT), ("passed", MOMENT)],
+)
+def test_a_lab_is_begun_by_whatever_was_done_in_it(
+    store: Store, lab: Lab, field: str, value: str | int
+) -> None:
+    """Also by looking up a solution and nothing else."""
+    with store.update() as state:
+        setattr(state.exercise(lab.name, "first"), field, value)
+    assert overview_module._lab(lab, store.read()).begun
+
+
+def test_a_lab_whose_progress_was_looked_at_is_not_begun(store: Store, lab: Lab) -> None:
+    """An entry without anything in it says nothing."""
+    with store.update() as state:
+        state.exercise(lab.name, "first")
+    assert not overview_module._lab(lab, store.read()).begun
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,9 @@ __all__ = ["Page"]
 
 _SHOWN_MISSED = 5  # the rest is folded away
 _ELSEWHERE = (
-    "The answer that is kept was changed elsewhere, by another page or by `mlref drill`. What you "
-    "type here is not kept. Copy it, then run this cell again to go on with what is kept."
+    "The answer that is kept was changed, recorded or put away elsewhere, by another page or by "
+    "`mlref drill`. What you do here is not kept. Copy your text, then run this cell again to go on "
+    "with what is kept."
 )
 
 
@@ -66,7 +67,7 @@ class Page:
     def _open(self, card: Card | None) -> None:
         """Go on with an unfinished answer, or begin one."""
         found = kept_draft(self._desk, drill_place)
-        self._seen = drill_place.get(self._desk.store.read())
+        self._seen = _draft_in(self._desk.store.read())
         if found is not None and _is_begun(found):
             if card is None or found.card == card.name:
                 self._draft = found
@@ -143,6 +144,8 @@ class Page:
             return
         store = self._desk.store
         with self._alone(), store.update() as state:
+            if self._seen is not None:  # else it was never kept, and is nobody else's
+                self._refuse_foreign(state)
             done = record(state, self._card, attempt(self._draft), store.clock.now())
             if self._is_ours(state):
                 drill_place.put(state, None)
@@ -186,11 +189,8 @@ class Page:
         return nullcontext() if self._unkept else alone(self._desk.store)
 
     def _is_ours(self, state: State) -> bool:
-        """Whether the draft in the progress is what this page left there, or nothing."""
-        there = drill_place.get(state)
-        if there is None or there == self._seen:
-            return True
-        return there.get("phase") == "typing" and not str(there.get("text", "")).strip()
+        """Whether the draft in the progress, or its absence, is what this page left there."""
+        return _draft_in(state) == self._seen
 
     def _refuse_foreign(self, state: State) -> None:
         if not self._is_ours(state):
@@ -314,6 +314,13 @@ def _with_text(draft: Draft, message: Mapping[str, Any]) -> Draft:
     if isinstance(text, str) and isinstance(seconds, (int, float)):
         return replace(draft, text=text, seconds=round(max(float(seconds), 0.0), 1))
     raise ValueError("a message of this kind must have a text and seconds")
+
+
+def _draft_in(state: State) -> dict[str, Any] | None:
+    """The draft in the progress; None if there is none, or nothing was typed in it."""
+    there = drill_place.get(state) or {}
+    is_empty = there.get("phase") == "typing" and not str(there.get("text", "")).strip()
+    return None if is_empty else there or None
 
 
 def _is_begun(draft: Draft) -> bool:

@@ -180,6 +180,50 @@ def test_what_is_kept_elsewhere_survives_a_record(store: Store) -> None:
     assert store.read().draft == Draft(CARD.name, "typing", TEXT, 65.0).to_dict()
 
 
+def test_an_answer_on_two_pages_is_recorded_once(store: Store) -> None:
+    """The page that comes late is told so, and there is one review."""
+    first = _page(store)
+    _send(first, "done")
+    second = _page(store)
+    assert _send(first, "record")["phase"] == "recorded"
+    view = _send(second, "record")
+    assert (view["phase"], len(store.read().cards[CARD.name].reviews)) == ("confirming", 1)
+    assert "recorded or put away elsewhere" in view["problem"]
+
+
+def test_an_answer_that_was_changed_elsewhere_is_not_recorded(store: Store) -> None:
+    """Another page ticked a point since: what it shows is recorded there, and only there."""
+    first = _page(store)
+    _send(first, "done")
+    second = _page(store)
+    _send(second, "tick", id="beta", flag=False, on=True)
+    assert "elsewhere" in _send(first, "record")["problem"]
+    assert CARD.name not in store.read().cards
+    assert _send(second, "record")["phase"] == "recorded"
+
+
+@pytest.mark.parametrize("kind", ["typed", "done"])
+def test_an_answer_that_was_put_away_does_not_come_back(store: Store, kind: str) -> None:
+    """Put away on one page, it is no draft again because the other one goes on."""
+    late = _page(store)
+    _send(late, "typed")
+    _send(_page(store, OTHER), "put_away")
+    assert "put away elsewhere" in _send(late, kind)["problem"]
+    assert store.read().draft is None
+    _send(late, "record")
+    (review,) = store.read().cards[CARD.name].reviews
+    assert review["rating"] is None
+
+
+def test_an_empty_draft_of_a_terminal_is_no_draft(store: Store) -> None:
+    """`mlref drill` left before the first key: the page types and records as if nothing was."""
+    drill_place.save(store, Draft(CARD.name))
+    page = _page(store)
+    drill_place.save(store, Draft(OTHER.name))
+    view = _send(page, "typed", "done", "record")
+    assert (view["phase"], view["problem"]) == ("recorded", "")
+
+
 def test_a_page_keeps_off_while_a_terminal_drills(store: Store) -> None:
     """While `mlref drill` is open nothing is saved, and the page says why; then it goes on."""
     page = _page(store)

@@ -12,6 +12,7 @@ made here. A message that could not be obeyed changes nothing but `problem`, whi
 from __future__ import annotations
 
 import string
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -102,15 +103,17 @@ class Page:
             "go_on": self._go_on,
             "put_away": self._put_away,
         }
-        kind = message.get("kind")
-        if kind not in kinds:
+        kind, serial = message.get("kind"), message.get("serial", self._heard_of)
+        if not isinstance(kind, str) or kind not in kinds:
             raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r:.40}")
+        if not isinstance(serial, int):
+            raise ValueError(f"serial must be a whole number, got {serial!r:.40}")
         self.problem = ""
         try:
-            kinds[str(kind)](message)
+            kinds[kind](message)
         except MlrefError as error:
             self.problem = str(error)
-        self._heard_of = int(message.get("serial", self._heard_of))
+        self._heard_of = serial
 
     def _typed(self, message: Mapping[str, Any]) -> None:
         if self.phase != "typing":
@@ -311,9 +314,11 @@ class Page:
 def _with_text(draft: Draft, message: Mapping[str, Any]) -> Draft:
     """A draft with the text and the seconds of a message."""
     text, seconds = message.get("text"), message.get("seconds")
-    if isinstance(text, str) and isinstance(seconds, (int, float)):
-        return replace(draft, text=text, seconds=round(max(float(seconds), 0.0), 1))
-    raise ValueError("a message of this kind must have a text and seconds")
+    if not isinstance(text, str) or not isinstance(seconds, (int, float)):
+        raise ValueError("a message of this kind must have a text and seconds")
+    if not abs(seconds) <= sys.float_info.max:  # so neither is NaN
+        raise ValueError(f"seconds must be a finite number, got {seconds!r:.40}")
+    return replace(draft, text=text, seconds=round(max(float(seconds), 0.0), 1))
 
 
 def _draft_in(state: State) -> dict[str, Any] | None:

@@ -268,6 +268,13 @@ def test_what_is_unkept_is_said(store: Store) -> None:
         ({}, "kind must be one of"),
         ({"kind": "typed", "text": 3, "seconds": 1}, "text and seconds"),
         ({"kind": "done", "text": "x"}, "text and seconds"),
+        ({"kind": ["done"]}, "kind must be one of"),
+        ({"kind": "typed", "text": "x", "seconds": None}, "text and seconds"),
+        ({"kind": "typed", "text": "x", "seconds": float("nan")}, "must be a finite number"),
+        ({"kind": "done", "text": "x", "seconds": float("-inf")}, "must be a finite number"),
+        ({"kind": "done", "text": "x", "seconds": 10**400}, "must be a finite number"),
+        ({"kind": "done", "text": "x", "seconds": 1, "serial": None}, "serial must be a whole"),
+        ({"kind": "typed", "text": "x", "seconds": 1, "serial": "2"}, "serial must be a whole"),
     ],
 )
 def test_a_message_that_is_none_is_refused(
@@ -277,7 +284,7 @@ def test_a_message_that_is_none_is_refused(
     page = _page(store)
     with pytest.raises(ValueError, match=said):
         page.receive(message)
-    assert page.view()["phase"] == "typing"
+    assert (page.view()["phase"], page.view()["text"]) == ("typing", "")
     assert store.read().draft is None
 
 

@@ -125,15 +125,15 @@ def hint(lab: str, exercise: str) -> ShownHints:
 
 def _next_hint(lab: Lab, exercise: Exercise) -> tuple[int, tuple[str, ...]]:
     """Which hint comes next, counted from 1 and kept as seen, and messages for the learner."""
-    from mlref.study.learner.results import record_hint
+    from mlref.study.learner.results import next_hint, record_hint
     from mlref.study.learner.state import open_store
 
-    key, last = (lab.name, exercise.name), len(exercise.hints)
-    number = min(_seen.get(key, 0) + 1, last)
+    key = lab.name, exercise.name
+    number = next_hint(exercise, _seen.get(key, 0))
     notices: list[str] = []
     try:
         store = open_store()
-        number = min(store.read().exercise(*key).hints + 1, last)
+        number = next_hint(exercise, store.read().exercise(*key).hints)
         record_hint(store, *key, number=number)
         notices += store.notices
     except NoLearnerFolderError:

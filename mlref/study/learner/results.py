@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlref.study.grading import LabResult
+    from mlref.study.labs.lab import Exercise
     from mlref.study.learner.state import Store
 
-__all__ = ["record", "record_hint", "record_solution"]
+__all__ = ["next_hint", "record", "record_hint", "record_solution"]
 
 _UNTRIED = {"todo", "missing"}
 
@@ -29,6 +30,11 @@ def record(store: Store, result: LabResult) -> None:
             progress.attempts += 1
             if each.passed and progress.passed is None:
                 progress.passed = store.now()
+
+
+def next_hint(exercise: Exercise, seen: int) -> int:
+    """Which hint comes after so many that were seen, counted from 1; after the last, it again."""
+    return min(seen + 1, len(exercise.hints))
 
 
 def record_hint(store: Store, lab: str, exercise: str, *, number: int) -> None:

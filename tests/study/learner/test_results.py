@@ -9,6 +9,7 @@ import pytest
 
 from mlref.runtime.clock import ManualClock
 from mlref.study.grading import ExerciseResult, LabResult, Status
+from mlref.study.labs.lab import Lab
 from mlref.study.learner import results
 from mlref.study.learner.progress import ExerciseProgress
 from mlref.study.learner.state import Store
@@ -58,6 +59,12 @@ def test_an_answer_that_was_not_begun_is_no_attempt(store: Store) -> None:
     assert not store.path.exists()
     results.record(store, _result(share="todo", leaks="failed"))
     assert set(store.read().labs[LAB]) == {"leaks"}
+
+
+@pytest.mark.parametrize(("seen", "number"), [(0, 1), (2, 3), (3, 3), (9, 3)])
+def test_hints_come_in_order_and_the_last_one_stays(seen: int, number: int, lab: Lab) -> None:
+    """Also for a progress that counts more hints than there are."""
+    assert results.next_hint(lab.exercises[0], seen) == number
 
 
 def test_a_hint_counts_once(store: Store) -> None:

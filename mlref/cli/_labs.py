@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from mlref.cli._store import opened_store
+
 if TYPE_CHECKING:
     from mlref.study.grading import LabResult
     from mlref.study.labs.lab import Exercise, Lab
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["add_to", "watch"]
 
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
-_HINTS = 3
 
 _labs = typer.Typer(
     no_args_is_help=True,
@@ -59,25 +60,25 @@ def watch(
     from mlref.study.labs.answers import FILES
     from mlref.study.watch import watch as watching
 
-    store = _store()
-    found = _chosen(lab, store.read())
-    require(["study", *found.extras])
-    folder = _folder_of(store, found)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     console = Console(highlight=False)
-    try:
-        with ending_by_signals():
-            watching(
-                store,
-                found,
-                console=console,
-                changes=saved_files(folder, [folder / name for name in FILES]),
-                keys=terminal_keys(sys.stdin.fileno()) if interactive else None,
-            )
-    except KeyboardInterrupt as error:
-        raise typer.Exit(_INTERRUPTED) from error
-    finally:
-        Console(stderr=True).print(f"Go on at any time: mlref watch {found.number}")
+    with opened_store() as store:
+        found = _chosen(lab, store.read())
+        require(["study", *found.extras])
+        folder = _folder_of(store, found)
+        try:
+            with ending_by_signals():
+                watching(
+                    store,
+                    found,
+                    console=console,
+                    changes=saved_files(folder, [folder / name for name in FILES]),
+                    keys=terminal_keys(sys.stdin.fileno()) if interactive else None,
+                )
+        except KeyboardInterrupt as error:
+            raise typer.Exit(_INTERRUPTED) from error
+        finally:
+            Console(stderr=True).print(f"Go on at any time: mlref watch {found.number}")
 
 
 @_labs.command("list", epilog="Example: mlref labs list")
@@ -89,7 +90,8 @@ def _list() -> None:
 
     console, state = Console(highlight=False), None
     try:
-        state = _store().read()
+        with opened_store() as store:
+            state = store.read()
     except NoLearnerFolderError as error:
         problem = str(error)
     for lab in all_labs():
@@ -131,7 +133,7 @@ def _check(
     exercise: Annotated[
         str | None, typer.Argument(metavar="EXERCISE", help="One exercise; none: all.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - typer's flag
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: passed, and labs.")] = False,  # noqa: FBT002 - typer's flag
 ) -> None:
     """Grade what you have saved. The exit status is 0 if all of it is solved, else 1."""
     from mlref.study.extras import require
@@ -139,28 +141,25 @@ def _check(
     from mlref.study.learner.results import record
     from mlref.study.watch import lab_folder
 
-    store = _store()
-    labs = all_labs() if lab is None else [find_lab(lab)]
-    for each in labs:
-        if exercise is not None:
-            each.exercise(exercise)
-    require({"study", *(extra for each in labs for extra in each.extras)})
     results = []
-    for each in labs:
-        answers = answers_in(lab_folder(store, each), each)
-        codes = {name: answer.code for name, answer in answers.items()}
-        result = _graded(each, codes, exercise)
-        record(store, result)
-        results.append(result)
-        if not as_json:
-            _show(result)
-    _tell(store)
+    with opened_store() as store:
+        labs = all_labs() if lab is None else [find_lab(lab)]
+        for each in labs:
+            if exercise is not None:
+                each.exercise(exercise)
+        require({"study", *(extra for each in labs for extra in each.extras)})
+        for each in labs:
+            answers = answers_in(lab_folder(store, each), each)
+            codes = {name: answer.code for name, answer in answers.items()}
+            results.append(_graded(each, codes, exercise))
+            record(store, results[-1])
+            if not as_json:
+                _show(results[-1])
+    passed = all(each.passed for each in results)
     if as_json:
-        every = [each.to_dict() for each in results]
-        passed = all(each.passed for each in results)
-        shown = {"passed": passed, "labs": every} if lab is None else every[0]
+        shown = {"passed": passed, "labs": [each.to_dict() for each in results]}
         typer.echo(json.dumps(shown, indent=2))
-    if not all(each.passed for each in results):
+    if not passed:
         raise typer.Exit(1)
 
 
@@ -204,19 +203,23 @@ def _hint(
     ] = None,
     number: Annotated[
         int | None,
-        typer.Option(min=1, max=_HINTS, help="Which hint; else the next one not yet seen."),
+        typer.Option(min=1, help="Which hint; else the next one not yet seen."),
     ] = None,
 ) -> None:
     """Show the next hint to an exercise; that you have seen it is recorded."""
     from mlref.study.labs import find_lab
-    from mlref.study.learner.results import record_hint
+    from mlref.study.learner.results import next_hint, record_hint
 
-    store, found = _store(), find_lab(lab)
-    state = store.read()
-    chosen = found.exercise(exercise) if exercise else _first_unsolved(found, state)
-    last = len(chosen.hints)
-    shown = number or min(state.exercise(found.name, chosen.name).hints + 1, last)
-    record_hint(store, found.name, chosen.name, number=shown)
+    with opened_store() as store:
+        found, state = find_lab(lab), store.read()
+        chosen = found.exercise(exercise) if exercise else _first_unsolved(found, state)
+        last = len(chosen.hints)
+        shown = number or next_hint(chosen, state.exercise(found.name, chosen.name).hints)
+        if shown > last:
+            raise typer.BadParameter(
+                f"{shown} is more than the {last} hints that there are", param_hint="--number"
+            )
+        record_hint(store, found.name, chosen.name, number=shown)
     console = Console(highlight=False)
     console.print(Text(f"Hint {shown} of {last} to {chosen.name}", "bold"))
     console.print(Text(chosen.hints[shown - 1]))
@@ -224,7 +227,6 @@ def _hint(
     if shown == last:
         after = f"The solution: mlref labs solution {found.number} {chosen.name} --give-up"
     console.print(Text(f"\n{after}"), soft_wrap=True)
-    _tell(store)
 
 
 @_labs.command("solution", epilog="Example: mlref labs solution 01 leaks --give-up")
@@ -240,19 +242,19 @@ def _solution(
     from mlref.study.labs import find_lab, solution
     from mlref.study.learner.results import record_solution
 
-    store, found = _store(), find_lab(lab)
-    code = solution(found, exercise)
-    progress = store.read().exercise(found.name, exercise)
-    if not (progress.passed or progress.solution_seen or give_up):
-        raise LabError(
-            f"{exercise} is not solved yet; check it with `mlref labs check {found.number} "
-            f"{exercise}`, get a hint with `mlref labs hint {found.number} {exercise}`, or see the "
-            f"solution with --give-up, which is recorded"
-        )
-    if not progress.passed:
-        record_solution(store, found.name, exercise)
+    with opened_store() as store:
+        found = find_lab(lab)
+        code = solution(found, exercise)
+        progress = store.read().exercise(found.name, exercise)
+        if not (progress.passed or progress.solution_seen or give_up):
+            raise LabError(
+                f"{exercise} is not solved yet; check it with `mlref labs check {found.number} "
+                f"{exercise}`, get a hint with `mlref labs hint {found.number} {exercise}`, or see "
+                f"the solution with --give-up, which is recorded"
+            )
+        if not progress.passed:
+            record_solution(store, found.name, exercise)
     typer.echo(code)
-    _tell(store)
 
 
 @_labs.command("reset", epilog="Example: mlref labs reset 01 leaks")
@@ -267,15 +269,16 @@ def _reset(
     from mlref.study.labs import find_lab
     from mlref.study.learner.folder import reset
 
-    store, found = _store(), find_lab(lab)
-    what = f"lab {found.number}"
-    if exercise is not None:
-        what = f"{found.exercise(exercise).name} of lab {found.number}"
     console = Console(highlight=False)
-    if not yes and not typer.confirm(f"Put {what} back to its start? A backup is kept."):
-        console.print("Nothing was changed.")
-        raise typer.Exit(1)
-    done = reset(store, found, exercise)
+    with opened_store() as store:
+        found = find_lab(lab)
+        what = f"lab {found.number}"
+        if exercise is not None:
+            what = f"{found.exercise(exercise).name} of lab {found.number}"
+        if not yes and not typer.confirm(f"Put {what} back to its start? A backup is kept."):
+            console.print("Nothing was changed.")
+            raise typer.Exit(1)
+        done = reset(store, found, exercise)
     if not done.files:
         console.print(f"Nothing to do: {what} is as it was given.")
     for name in done.files:
@@ -284,13 +287,6 @@ def _reset(
         console.print(Text(f"what was there is kept in {done.backup}"), soft_wrap=True)
     if done.files:
         console.print("A notebook that is open in JupyterLab must be reloaded from the disk.")
-    _tell(store)
-
-
-def _store() -> Store:
-    from mlref.study.learner.folder import open_store
-
-    return open_store()
 
 
 def _folder_of(store: Store, lab: Lab) -> Path:
@@ -325,8 +321,3 @@ def _left(lab: Lab, state: State) -> list[Exercise]:
     """The exercises that were never solved."""
     known = state.labs.get(lab.name, {})
     return [each for each in lab.exercises if each.name not in known or not known[each.name].passed]
-
-
-def _tell(store: Store) -> None:
-    for notice in store.notices:
-        Console(stderr=True).print(Text(f"note: {notice}"), soft_wrap=True)

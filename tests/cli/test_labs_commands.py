@@ -112,19 +112,21 @@ def test_check_of_a_wrong_answer(folder: Path) -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_check_prints_json_alone() -> None:
-    """The result as the grader gives it."""
+    """The result as the grader gives it, in a list of one lab."""
     done = _mlref("labs", "check", "01", "leaks", "--json")
     assert done.exit_code == 1
     found = json.loads(done.stdout)
-    assert (found["lab"], found["passed"]) == (LAB, False)
-    assert [each["status"] for each in found["exercises"]] == ["todo"]
+    assert (set(found), found["passed"]) == ({"passed", "labs"}, False)
+    (lab,) = found["labs"]
+    assert (lab["lab"], lab["passed"]) == (LAB, False)
+    assert [each["status"] for each in lab["exercises"]] == ["todo"]
 
 
 @pytest.mark.usefixtures("folder")
 def test_check_of_all_labs_in_json() -> None:
-    """One object with all of them."""
+    """The same object with all of them."""
     found = json.loads(_mlref("labs", "check", "--json").stdout)
-    assert found["passed"] is False
+    assert (set(found), found["passed"]) == ({"passed", "labs"}, False)
     assert [len(each["exercises"]) for each in found["labs"]] == [4]
 
 
@@ -172,6 +174,36 @@ def test_an_earlier_hint_is_shown_again(folder: Path) -> None:
     _mlref("labs", "hint", "01", "repair")
     assert "Hint 1 of 3" in _mlref("labs", "hint", "01", "repair", "--number", "1").output
     assert _progress(folder, "repair").hints == 2
+
+
+def test_a_hint_that_there_is_not_is_refused(folder: Path) -> None:
+    """How many there are is told, and nothing is recorded."""
+    done = _mlref("labs", "hint", "01", "repair", "--number", "4")
+    assert done.exit_code == 2
+    assert "4 is more than the 3 hints" in done.output
+    assert _progress(folder, "repair").hints == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("list", 0),
+        ("check 01 leaks --json", 1),
+        ("hint 01", 0),
+        ("solution 01 leaks", 1),
+        ("solution 01 leaks --give-up", 0),
+    ],
+)
+def test_that_a_damaged_progress_was_set_aside_is_told(
+    words: str, status: int, folder: Path
+) -> None:
+    """By whatever command has met it, beside the output, also if it is refused."""
+    _write(folder, "leaks", "# answer: leaks\nleaks = 1")
+    (folder / ".mlref" / "progress.json").write_text("{")
+    done = _mlref("labs", *words.split())
+    assert done.exit_code == status
+    assert done.stderr.count("note: the progress could not be read") == 1
+    assert "note:" not in done.stdout
 
 
 def test_the_solution_is_kept_until_one_gives_up(folder: Path) -> None:

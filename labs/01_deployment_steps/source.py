@@ -178,6 +178,8 @@ AS_IT_COMES = """
 with tempfile.TemporaryDirectory() as place:
     try:
         publish(f"{place}/late", graph_of(AS_IT_COMES), rows, expected)
+    except NotImplementedError:
+        raise  # the hole is still there
     except Exception as error:
         print("refused:", error)
     else:

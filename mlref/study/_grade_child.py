@@ -245,6 +245,8 @@ def _text_of(error: BaseException) -> str:
 
 def _advice(error: BaseException) -> str:
     """What to do about an exception that learners meet often; empty for any other."""
+    if type(error) is SyntaxError:  # not its subclass about indentation
+        return _NOT_PLAIN if _NOTEBOOK_ONLY.search(f"{error.text}\n{error.msg}") else ""
     for kind, advice in _ADVICE.items():
         if isinstance(error, kind):
             return advice
@@ -252,12 +254,15 @@ def _advice(error: BaseException) -> str:
     return "print and write less: a file may grow to 256 MB here" if too_large else ""
 
 
+_NOTEBOOK_ONLY = re.compile(r"^\s*[%!]|=\s*[%!]|\bawait\b", re.MULTILINE)
+_NOT_PLAIN = (
+    "an answer is plain Python, without % or ! commands, and without await outside a function"
+)
 _ADVICE: dict[type[BaseException], str] = {
     NameError: "an answer may use the given cells above it and what it defines itself; move "
     "helpers of your own into the answer's cell",
     IndentationError: "indent a block by four spaces, and nothing else",
-    SyntaxError: "an answer is plain Python, without % or ! commands, and without await outside "
-    "a function",
+    MemoryError: "a container with a memory limit would have been killed; hold less at a time",
     SystemExit: "leave out exit(): the process is needed to check your answer",
     EOFError: "leave out input(): nobody is there to type when an answer is graded",
     ModuleNotFoundError: "a module of your own is not found here; move what you need from it into "

@@ -47,7 +47,8 @@ def test_a_library_that_lacks_something_is_an_error_and_not_a_hole(total: Graded
 @pytest.mark.parametrize(
     ("code", "told", "advice"),
     [
-        ("total = (", "line 2 of your cell (`total = (`): SyntaxError", "plain Python"),
+        ("total = (", "line 2 of your cell (`total = (`): SyntaxError: '(' was never", ""),
+        ("bytes(2**62)", "line 2 of your cell (`bytes(2**62)`): MemoryError", "memory limit"),
         ("if total:\ntotal = 6", "line 3 of your cell (`total = 6`): IndentationError", "four"),
         ("await f()", "line 2 of your cell (`await f()`): SyntaxError: 'await' outside", "await"),
         ("%timeit 1", "line 2 of your cell (`%timeit 1`): SyntaxError", "without % or !"),

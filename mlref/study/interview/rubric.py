@@ -93,6 +93,7 @@ class Rubric:
             console.print(Text("Red flags heard: did you mean it?", "bold"))
             self._show_flags(console, draft)
         console.print()
+        console.print(Text(self._count(draft)))
 
     def show_changes(self, console: Console, before: Draft, after: Draft) -> None:
         """Print what became of the points and red flags that were changed.
@@ -110,8 +111,15 @@ class Rubric:
         for letter, flag in zip(string.ascii_lowercase, self.flags, strict=False):
             if flag.id in flags:
                 console.print(_row(letter, flag.id in after.flags, Text(flag.text)))
-        total = len(self.card.points)
-        console.print(Text(f"{len(after.ticked)} of {total} points are ticked."))
+        console.print(Text(self._count(after)))
+
+    def _count(self, draft: Draft) -> str:
+        """How many points are ticked, and which: they may have scrolled away."""
+        numbers = [
+            str(n) for n, point in enumerate(self.card.points, 1) if point.id in draft.ticked
+        ]
+        listed = f": {' '.join(numbers)}" if numbers else ""
+        return f"{len(numbers)} of {len(self.card.points)} points are ticked{listed}."
 
     @property
     def about(self) -> str:

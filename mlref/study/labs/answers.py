@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,10 +111,26 @@ def answers_in(folder: Path, lab: Lab) -> dict[str, Answer]:
     starts = {each.name: starting_code(lab, each.name) for each in lab.exercises}
     found: dict[str, Answer] = {}
     for path in sorted(saved, key=lambda path: saved[path]):
-        for name, code in read_answers(path).items():
+        answers = read_answers(path)
+        _refuse_renamed(path, answers.keys() - starts.keys(), starts.keys() - answers.keys())
+        for name, code in answers.items():
             if name not in starts:
                 continue
             answer = Answer(code, path, begun=code.strip() != starts[name].strip())
             if answer.begun or name not in found or not found[name].begun:
                 found[name] = answer
     return found
+
+
+def _refuse_renamed(path: Path, unknown: AbstractSet[str], lacking: AbstractSet[str]) -> None:
+    """Refuse a file in which an answer has another name than its exercise: it would be passed over.
+
+    Raises:
+        LabError: an answer is to no exercise, while an exercise has no answer.
+    """
+    if unknown and lacking:
+        raise LabError(
+            f"{path.parent.name}/{path.name} answers {', '.join(sorted(unknown))}, which is no "
+            f"exercise of this lab; call it {' or '.join(sorted(lacking))} in its first line, "
+            f"`# answer: NAME`"
+        )

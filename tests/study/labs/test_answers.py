@@ -167,9 +167,24 @@ def test_of_two_answers_the_one_saved_last_counts(
 
 
 def test_a_cell_that_was_deleted_is_no_answer(lab: Lab, tmp_path: Path) -> None:
-    """Neither is a cell for an exercise that the lab does not have."""
-    _notebook(tmp_path / "exercise.ipynb", ANSWER, "# answer: other\nx = 1")
+    """The others are read all the same."""
+    _notebook(tmp_path / "exercise.ipynb", ANSWER)
     assert list(answers_in(tmp_path, lab)) == ["total"]
+
+
+def test_answers_to_nothing_are_passed_over(lab: Lab, tmp_path: Path) -> None:
+    """Answers to exercises that the lab does not have, beside all that it has, do no harm."""
+    own = [starting_code(lab, each.name) for each in lab.exercises]
+    _notebook(tmp_path / "exercise.ipynb", *own, "# answer: other\nx = 1")
+    assert list(answers_in(tmp_path, lab)) == [each.name for each in lab.exercises]
+
+
+def test_an_answer_whose_name_was_mistyped_is_told(lab: Lab, tmp_path: Path) -> None:
+    """It would be passed over, and the exercise look untouched."""
+    text = exercise_text(lab).replace("# answer: total", "# answer: totla")
+    (tmp_path / "exercise.py").write_text(text)
+    with pytest.raises(LabError, match=r"answers totla, which is no exercise .*; call it total"):
+        answers_in(tmp_path, lab)
 
 
 def test_a_cell_that_was_tried_out_below_is_not_part_of_the_answer(

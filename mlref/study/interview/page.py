@@ -37,8 +37,8 @@ __all__ = ["Page"]
 _SHOWN_MISSED = 5  # the rest is folded away
 _ELSEWHERE = (
     "The answer that is kept was changed, recorded or put away elsewhere, by another page or by "
-    "`mlref drill`. What you do here is not kept. Copy your text, then run this cell again to go on "
-    "with what is kept."
+    "`mlref drill`. What you do here is not kept. Copy your text, then run this cell again to go "
+    "on with what is kept."
 )
 
 
@@ -103,11 +103,9 @@ class Page:
             "go_on": self._go_on,
             "put_away": self._put_away,
         }
-        kind, serial = message.get("kind"), message.get("serial", self._heard_of)
+        kind, serial = message.get("kind"), _serial(message, self._heard_of)
         if not isinstance(kind, str) or kind not in kinds:
             raise ValueError(f"kind must be one of {', '.join(kinds)}, got {kind!r:.40}")
-        if not isinstance(serial, int):
-            raise ValueError(f"serial must be a whole number, got {serial!r:.40}")
         self.problem = ""
         try:
             kinds[kind](message)
@@ -314,11 +312,22 @@ class Page:
 def _with_text(draft: Draft, message: Mapping[str, Any]) -> Draft:
     """A draft with the text and the seconds of a message."""
     text, seconds = message.get("text"), message.get("seconds")
-    if not isinstance(text, str) or not isinstance(seconds, (int, float)):
-        raise ValueError("a message of this kind must have a text and seconds")
-    if not abs(seconds) <= sys.float_info.max:  # so neither is NaN
-        raise ValueError(f"seconds must be a finite number, got {seconds!r:.40}")
-    return replace(draft, text=text, seconds=round(max(float(seconds), 0.0), 1))
+    if isinstance(text, str) and isinstance(seconds, (int, float)) and _is_finite(seconds):
+        return replace(draft, text=text, seconds=round(max(float(seconds), 0.0), 1))
+    raise ValueError(f"a message must have a text and finite seconds here, got {seconds!r:.40}")
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a number is one that `float` and JSON can hold: no NaN, no infinity, no 10**400."""
+    return abs(number) <= sys.float_info.max
+
+
+def _serial(message: Mapping[str, Any], before: int) -> int:
+    """The number of a message; one without a number has that of the message before."""
+    serial = message.get("serial", before)
+    if isinstance(serial, int):
+        return serial
+    raise ValueError(f"serial must be a whole number, got {serial!r:.40}")
 
 
 def _draft_in(state: State) -> dict[str, Any] | None:

@@ -23,18 +23,17 @@ from mlref.errors import EvidenceError, LearnerError, MlrefError
 from mlref.evidence import Evidence
 from mlref.study.interview.card import Card, Point
 from mlref.study.interview.draft import Draft, alone, drill_place
-from mlref.study.interview.drill import choose_card
+from mlref.study.interview.drill import ANSWER_S, choose_card
 from mlref.study.interview.listen import Span
 from mlref.study.interview.prompting import clock_text
 from mlref.study.interview.render import figures_of, rubric_notes
-from mlref.study.interview.rounds import Desk, attempt, kept_draft, told
+from mlref.study.interview.rounds import SHOWN_MISSED, Desk, attempt, kept_draft, told
 from mlref.study.interview.rubric import Rubric
-from mlref.study.interview.schedule import RATINGS, Reviewed, abandon, record, score
+from mlref.study.interview.schedule import RATINGS, THRESHOLDS, Reviewed, abandon, record, score
 from mlref.study.learner.progress import CardProgress, State
 
 __all__ = ["Page"]
 
-_SHOWN_MISSED = 5  # the rest is folded away
 _ELSEWHERE = (
     "The answer that is kept was changed, recorded or put away elsewhere, by another page or by "
     "`mlref drill`. What you do here is not kept. Copy your text, then run this cell again to go "
@@ -241,10 +240,9 @@ class Page:
 
     def _typing(self) -> dict[str, Any]:
         weak = len(self._weak())
-        if not weak:
-            return {"about": ""}
         points = "1 point" if weak == 1 else f"{weak} points"
-        return {"about": f"You missed {points} of it before. The rubric will mark them."}
+        about = f"You missed {points} of it before. The rubric will mark them." if weak else ""
+        return {"about": about, "limit_s": ANSWER_S}
 
     def _confirming(self) -> dict[str, Any]:
         rubric, draft, weak = self._rubric(), self._draft, self._weak()
@@ -270,14 +268,15 @@ class Page:
             for flag in rubric.flags
         ]
         reached = score(self._card, draft.ticked, draft.flags)
-        count = f"{len(draft.ticked)} of {len(points)} points are ticked: {reached:.0%}."
+        count = f"{len(draft.ticked)} of {len(points)} points are ticked"
+        cost = f", {THRESHOLDS.red_flag_cost:.0%} off for each red flag" if draft.flags else ""
         return {
             "about": rubric.about,
             "length": f"{draft.words} words in {clock_text(draft.seconds)}",
             "pieces": _pieces(rubric),
             "points": points,
             "flags": flags,
-            "tally": count,
+            "tally": f"{count}{cost}: {reached:.0%}.",
         }
 
     def _recorded(self) -> dict[str, Any]:
@@ -290,8 +289,8 @@ class Page:
         return {
             "told": self._told(reviewed),
             "short_answer": " ".join(card.short_answer.split()),
-            "missed": [_resting(point, figures) for point in missed[:_SHOWN_MISSED]],
-            "missed_more": [_resting(point, figures) for point in missed[_SHOWN_MISSED:]],
+            "missed": [_resting(point, figures) for point in missed[:SHOWN_MISSED]],
+            "missed_more": [_resting(point, figures) for point in missed[SHOWN_MISSED:]],
             "measured": [_resting(point, figures) for point in measured],
             "about": problem or f"The whole card: mlref cards show {card.number}",
         }

@@ -26,6 +26,7 @@ from mlref.study.learner.progress import CardProgress, State
 from mlref.study.learner.state import Store
 
 __all__ = [
+    "SHOWN_MISSED",
     "Desk",
     "attempt",
     "compose",
@@ -42,7 +43,8 @@ __all__ = [
 ]
 
 _SHOWN_WEAK = 3
-_SHOWN_MISSED = 5
+SHOWN_MISSED = 5
+"""How many of the points that were missed are shown at once."""
 
 
 @dataclass(frozen=True)
@@ -273,10 +275,10 @@ def _show_missed(desk: Desk, card: Card, reviewed: Reviewed) -> None:
     desk.say()
     desk.say("What you missed, and what it rests on", "bold")
     figures = _figures(desk, card)
-    for point in missed[:_SHOWN_MISSED]:
+    for point in missed[:SHOWN_MISSED]:
         desk.item("\n".join((point.text, *rubric_notes(point, figures))))
-    if len(missed) > _SHOWN_MISSED:
-        desk.say(f"  and {len(missed) - _SHOWN_MISSED} more")
+    if len(missed) > SHOWN_MISSED:
+        desk.say(f"  and {len(missed) - SHOWN_MISSED} more")
 
 
 def told(reviewed: Reviewed, now: datetime) -> str:

@@ -3,7 +3,6 @@
 
 const SAVE_DELAY_MS = 1000;
 const ANSWER_TIMEOUT_MS = 8000;
-const ANSWER_S = 300;
 
 function make(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
@@ -92,8 +91,8 @@ function render({ model, el }) {
     const box = make("textarea", { id: named("answer"), rows: 10, value: draft.text, spellcheck: true });
 
     function tick() {
-      const over = seconds() > ANSWER_S ? ", over the time" : "";
-      clock.textContent = `${clockText(seconds())} of ${clockText(ANSWER_S)}${over}`;
+      const over = seconds() > now.limit_s ? ", over the time" : "";
+      clock.textContent = `${clockText(seconds())} of ${clockText(now.limit_s)}${over}`;
     }
     function save() {
       window.clearTimeout(saving);

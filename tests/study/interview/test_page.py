@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import pytest
 from rich.console import Console
 from support.drilling import CARDS, NOW, store_in
 
+from mlref.study.interview.card import Point
 from mlref.study.interview.draft import Draft, alone, drill_place
+from mlref.study.interview.drill import ANSWER_S
 from mlref.study.interview.page import Page
 from mlref.study.interview.prompting import LineTypist
-from mlref.study.interview.rounds import Desk
+from mlref.study.interview.rounds import SHOWN_MISSED, Desk
 from mlref.study.learner.state import Store
 
 CARD, OTHER = CARDS[0], CARDS[1]
@@ -91,8 +95,12 @@ def test_what_was_heard_is_ticked_and_shown(store: Store) -> None:
 def test_the_tally_follows_the_ticks(store: Store) -> None:
     """Alpha counts 3 of 6; a red flag costs a tenth; taken back, it costs nothing."""
     page = _page(store)
-    assert _send(page, "done")["tally"] == "1 of 3 points are ticked: 40%."
-    assert _send(page, "tick", id="moon", flag=True, on=False)["tally"].endswith("50%.")
+    assert _send(page, "done")["tally"] == (
+        "1 of 3 points are ticked, 10% off for each red flag: 40%."
+    )
+    assert _send(page, "tick", id="moon", flag=True, on=False)["tally"] == (
+        "1 of 3 points are ticked: 50%."
+    )
     assert _send(page, "tick", id="alpha", flag=False, on=False)["tally"].endswith("0%.")
 
 
@@ -286,6 +294,23 @@ def test_a_message_that_is_none_is_refused(
         page.receive(message)
     assert (page.view()["phase"], page.view()["text"]) == ("typing", "")
     assert store.read().draft is None
+
+
+def test_the_time_for_an_answer_is_the_one_of_the_terminal(store: Store) -> None:
+    """The browser is told; it has no number of its own."""
+    assert _page(store).view()["limit_s"] == ANSWER_S
+    assert (
+        str(int(ANSWER_S)) not in files("mlref.study.interview").joinpath("widget.js").read_text()
+    )
+
+
+def test_as_many_missed_points_are_shown_as_in_the_terminal(store: Store) -> None:
+    """The rest is folded away."""
+    points = tuple(Point(f"p{each}", f"Say {each}") for each in range(SHOWN_MISSED + 2))
+    many = replace(CARD, points=points)
+    desk = Desk(store, Console(file=io.StringIO()), LineTypist(io.StringIO()), (many, *CARDS[1:]))
+    view = _send(Page(desk, many), "done", "record")
+    assert (len(view["missed"]), len(view["missed_more"])) == (SHOWN_MISSED, 2)
 
 
 def test_the_date_is_counted_from_the_clock(store: Store) -> None:

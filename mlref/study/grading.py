@@ -100,7 +100,8 @@ def grade_lab(
 def missing(lab: Lab, exercise: str) -> ExerciseResult:
     """The result of an exercise to which there is no answer."""
     message = f"there is no cell that begins with `# answer: {exercise}`"
-    why = "in a notebook, run that cell first; if you deleted it, `mlref labs reset` brings it back"
+    reset = f"`mlref labs reset {lab.number} {exercise}`"
+    why = f"in a notebook, run that cell first; if you deleted it, {reset} brings it back"
     return ExerciseResult(lab.name, exercise, "missing", message=message, why=why)
 
 

@@ -56,7 +56,7 @@ def read_answers(path: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError) as error:
         raise LabError(
             f"{path.parent.name}/{path.name} cannot be read: {error}; repair it, or get a fresh "
-            f"one with `mlref labs reset` (your file is kept as a backup)"
+            f"one with `mlref labs reset {path.parent.name[:2]}` (your file is kept as a backup)"
         ) from error
     return {name: code for code in sources if (name := answer_name(code)) is not None}
 

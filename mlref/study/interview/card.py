@@ -177,24 +177,28 @@ def all_cards(folder: Path | None = None) -> list[Card]:
     return cards
 
 
-def find_card(name: str | int, folder: Path | None = None) -> Card:
+def find_card(name: str | int, cards: Iterable[Card] | None = None) -> Card:
     """The card of one question.
 
     Args:
         name: its number or its name: "1", "01", "01_deployment_steps".
-        folder: where the cards are; None means those that come with mlref.
+        cards: which to choose from; None means those that come with mlref, of which only this one
+            is read.
 
     Raises:
         ResourceNotFoundError: no card has this name; the message lists those there are.
         CardError: the file is no card; the message lists every problem.
     """
-    where = resources.folder("cards") if folder is None else folder
-    paths = sorted(where.glob("*.toml"))
-    for path in paths:
-        if str(name).zfill(2) in {path.stem, path.stem[:2]}:
-            return load_card(path)
-    listed = "\n".join(f"  {path.stem}" for path in paths) or "  none"
-    raise ResourceNotFoundError(f"no card is called {str(name)!r}; there are:\n{listed}")
+    known: dict[str, Card | Path]
+    if cards is None:
+        known = {path.stem: path for path in sorted(resources.folder("cards").glob("*.toml"))}
+    else:
+        known = {card.name: card for card in cards}
+    for stem, found in known.items():
+        if str(name).zfill(2) in {stem, stem[:2]}:
+            return load_card(found) if isinstance(found, Path) else found
+    listed = "\n".join(f"  {stem}" for stem in known) or "  none"
+    raise ResourceNotFoundError(f"no card is called {str(name)!r:.60}\nthere are:\n{listed}")
 
 
 def _card(name: str, fields: Fields) -> Card:

@@ -167,4 +167,5 @@ def set_aside(store: Store, name: str, values: Mapping[str, Any], problem: Excep
     """
     path = stamp(store.private, f"{name}-", store.clock)
     files.write_text(path, json.dumps(values, indent=2) + "\n")
-    store.notices.append(f"the {name} could not be understood ({problem}); it is kept as {path}")
+    why = str(problem).partition("\n")[0]  # below it, some errors list what there is
+    store.notices.append(f"the {name} could not be understood ({why}); it is kept as {path}")

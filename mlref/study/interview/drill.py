@@ -9,7 +9,6 @@ that is not gone on with stays in the history, without a rating.
 
 from __future__ import annotations
 
-from mlref.errors import ResourceNotFoundError
 from mlref.study.interview.card import Card
 from mlref.study.interview.draft import Draft, drill_place
 from mlref.study.interview.prompting import clock_text
@@ -50,7 +49,7 @@ def drill(desk: Desk, *, topic: str | None = None, only_due: bool = False) -> No
         FileWriteError: something could not be saved.
         MissingExtraError: the libraries of the extra "study" are not installed.
     """
-    asked = None if topic is None else _named(desk, topic)
+    asked = None if topic is None else desk.card(topic)
     draft = kept_draft(desk, drill_place)
     tell_notices(desk)
     if draft is not None and _goes_on(desk, draft):
@@ -78,15 +77,6 @@ def choose_card(desk: Desk) -> Card:
     if first:
         return first[0]
     return min(desk.cards, key=lambda card: due_at(state.cards[card.name]) or now)
-
-
-def _named(desk: Desk, topic: str) -> Card:
-    """The card of a number or name."""
-    for card in desk.cards:
-        if topic.zfill(2) in {card.number, card.name}:
-            return card
-    listed = "\n".join(f"  {card.number} {card.title}" for card in desk.cards)
-    raise ResourceNotFoundError(f"no card is called {topic!r}; there are:\n{listed}")
 
 
 def _goes_on(desk: Desk, draft: Draft) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from mlref.errors import FileWriteError
+from mlref.errors import FileWriteError, ResourceNotFoundError
 from mlref.runtime import files
 from mlref.study.interview.card import Card, Point
 from mlref.study.interview.draft import Draft, mock_place, set_aside
@@ -136,7 +136,7 @@ def _kept(desk: Desk) -> Sitting | None:
         sitting = kept_sitting(desk.store)
         for name in sitting.cards if sitting else ():
             desk.card(name)
-    except ValueError as error:
+    except (ValueError, ResourceNotFoundError) as error:
         set_aside(desk.store, "mock", desk.store.read().mock or {}, error)
         with desk.store.update() as state:
             state.mock = None

@@ -14,9 +14,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlref.errors import EvidenceError
+from mlref.errors import EvidenceError, ResourceNotFoundError
 from mlref.evidence import Evidence
-from mlref.study.interview.card import Card, all_cards
+from mlref.study.interview.card import Card, all_cards, find_card
 from mlref.study.interview.draft import Draft, Place, set_aside
 from mlref.study.interview.prompting import Typist
 from mlref.study.interview.render import figures_of, rubric_notes
@@ -71,15 +71,12 @@ class Desk:
         return cls(store, console, typist, tuple(all_cards()))
 
     def card(self, name: str) -> Card:
-        """The card of this name.
+        """The card of this name or number.
 
         Raises:
-            ValueError: there is none.
+            ResourceNotFoundError: there is none.
         """
-        for card in self.cards:
-            if card.name == name:
-                return card
-        raise ValueError(f"no card is called {name!r:.60}")
+        return find_card(name, self.cards)
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line; nothing in it is markup."""
@@ -110,7 +107,7 @@ def kept_draft(desk: Desk, place: Place) -> Draft | None:
     try:
         draft = Draft.from_dict(values)
         desk.card(draft.card)
-    except ValueError as error:
+    except (ValueError, ResourceNotFoundError) as error:
         set_aside(desk.store, "draft", values, error)
         with desk.store.update() as state:
             place.put(state, None)

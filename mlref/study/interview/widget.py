@@ -23,7 +23,6 @@ from rich.console import Console
 from mlref.errors import NoLearnerFolderError
 from mlref.runtime.clock import Clock
 from mlref.runtime.lazy import extra
-from mlref.study.interview.card import find_card
 from mlref.study.interview.page import Page
 from mlref.study.interview.prompting import LineTypist
 from mlref.study.interview.rounds import Desk
@@ -63,7 +62,7 @@ def drill(topic: str | None = None, store: Store | None = None) -> AnyWidget:
         except NoLearnerFolderError:
             store, unkept = _MemoryStore(), _UNKEPT
     desk = Desk.of(store, Console(file=io.StringIO()), LineTypist(io.StringIO(), store.clock))
-    card = None if topic is None else find_card(topic)
+    card = None if topic is None else desk.card(topic)
     return show(Page(desk, card, unkept=unkept))
 
 

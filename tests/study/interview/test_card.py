@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.drilling import CARDS
 
 from mlref.errors import CardError, ResourceNotFoundError
 from mlref.evidence import Bound, Claim
@@ -164,3 +165,11 @@ def test_an_unknown_name_lists_the_cards(name: str) -> None:
     """The message shows what there is."""
     with pytest.raises(ResourceNotFoundError, match=r"(?s)no card is called .*15_cost"):
         find_card(name)
+    with pytest.raises(ResourceNotFoundError, match=r"(?s)no card is called .*03_sagemaker"):
+        find_card(name, CARDS)
+
+
+@pytest.mark.parametrize("name", ["2", "02", "02_containers", 2])
+def test_a_card_is_found_among_others(name: str | int) -> None:
+    """Of the cards that are given, it is the very one."""
+    assert find_card(name, CARDS) is CARDS[1]

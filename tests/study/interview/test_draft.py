@@ -63,9 +63,10 @@ def test_the_two_places_are_apart(tmp_path: Path) -> None:
 def test_what_is_not_understood_is_set_aside(tmp_path: Path) -> None:
     """It is in a file of its own, and the learner is told where."""
     store = store_in(tmp_path)
-    set_aside(store, "draft", {"text": "precious"}, ValueError("no card"))
+    set_aside(store, "draft", {"text": "precious"}, ValueError("no card\nthere are: ..."))
     (path,) = (tmp_path / ".mlref").glob("draft-*")
     assert json.loads(path.read_text()) == {"text": "precious"}
+    assert "(no card); it is kept as" in store.notices[0]
     assert str(path) in store.notices[0]
 
 

@@ -208,7 +208,7 @@ def test_a_mock_interview_that_waits_is_told(tmp_path: Path, mock: dict[str, Any
 
 def test_an_unknown_topic_lists_those_there_are(tmp_path: Path) -> None:
     """Before anything is asked."""
-    with pytest.raises(ResourceNotFoundError, match="02 Containers"):
+    with pytest.raises(ResourceNotFoundError, match="02_containers"):
         drill(desk_for(store_in(tmp_path), []), topic="99")
 
 

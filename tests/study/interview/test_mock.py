@@ -189,7 +189,13 @@ def test_the_points_of_the_drawn_cards_are_not_given_away(tmp_path: Path) -> Non
     assert "Say alpha" not in shown
 
 
-@pytest.mark.parametrize("kept", [{"cards": 3}, {"started": "x"}])
+GONE = {
+    "started": "2026-03-01T12:00:00+00:00", "minutes": 45.0, "report": "mock-interviews/a.md",
+    "cards": ["99_gone"], "answers": [], "draft": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", [{"cards": 3}, {"started": "x"}, GONE])
 def test_an_interview_that_is_not_understood_is_set_aside(
     tmp_path: Path, kept: dict[str, object]
 ) -> None:

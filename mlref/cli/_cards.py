@@ -69,7 +69,10 @@ def _show(
             f"no such folder; mlref run {found.number} records figures in build/runs/evidence",
             param_hint="--figures",
         )
-    render.show(Console(), found, render.figures_of(found, figures))
+    console, measured = Console(), render.figures_of(found, figures)
+    render.show(console, found, measured)
+    if note := render.figures_note(found, measured, figures):
+        console.print(Text(f"\n{note}", style="dim"))
 
 
 @_cards.command("search", epilog="Example: mlref cards search cold start")

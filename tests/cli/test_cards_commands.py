@@ -63,6 +63,34 @@ def test_show_takes_the_figures_of_a_run(tmp_path: Path) -> None:
     assert "mlref run 01" in text
 
 
+def test_show_says_which_figures_it_shows(tmp_path: Path) -> None:
+    """The last line: the committed ones, those of the run, or why not those of the run."""
+    file = resources.folder("evidence") / "01_deployment_steps.json"
+    values = json.loads(file.read_text())
+    committed = f"committed figures, {values['date']}"
+
+    def last(*words: str) -> str:
+        status, text = _typed("show", *words)
+        assert status == 0
+        return " ".join(text.rpartition("\n\n")[2].split())
+
+    assert last("01") == committed
+    fallen_back = last("01", "--figures", str(tmp_path))
+    assert fallen_back.startswith(f"{committed};")
+    assert fallen_back.endswith("has none of card 01")
+    (tmp_path / file.name).write_text(json.dumps({**values, "date": "2001-01-01"}))
+    of_the_run = last("01", "--figures", str(tmp_path))
+    assert of_the_run.startswith("figures of ")
+    assert of_the_run.endswith(", 2001-01-01")
+
+
+def test_show_says_that_a_run_has_no_figures(tmp_path: Path) -> None:
+    """For a card without committed ones, too; not asked for, nothing is said of figures."""
+    card = next(card for card in all_cards() if "evidence" in card.pending)
+    assert "no figures" in _typed("show", card.number, "--figures", str(tmp_path))[1]
+    assert "figures" not in _typed("show", card.number)[1].rpartition("\n\n")[2]
+
+
 def test_show_refuses_figures_that_are_not_there(tmp_path: Path) -> None:
     """The committed ones in their place would be those of another run."""
     status, text = _typed("show", "01", "--figures", str(tmp_path / "typo"))

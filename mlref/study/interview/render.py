@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NOT_MEASURED",
     "answer_text",
+    "figures_note",
     "figures_of",
     "measured_text",
     "pending_text",
@@ -54,14 +55,34 @@ def figures_of(card: Card, run: Path | None = None) -> Evidence | None:
     Raises:
         EvidenceError: a file of figures is there and cannot be read.
     """
-    folders = [] if run is None else [run]
+    if run is not None and _file_in(run, card).is_file():
+        return evidence.load(_file_in(run, card))
     with suppress(ResourceNotFoundError):  # nothing was measured yet
-        folders.append(resources.folder("evidence"))
-    for folder in folders:
-        path = folder / f"{card.name}.json"
+        path = _file_in(resources.folder("evidence"), card)
         if path.is_file():
             return evidence.load(path)
     return None
+
+
+def figures_note(card: Card, figures: Evidence | None, run: Path | None = None) -> str:
+    """Which figures `figures_of` gave, in a line; "" if there are none and none were asked for.
+
+    Args:
+        card: the card.
+        figures: what `figures_of` gave.
+        run: what it was told.
+    """
+    if run is not None and _file_in(run, card).is_file():
+        return f"figures of {run}" + (f", {figures.date}" if figures else "")
+    lacking = "" if run is None else f"; {run} has none of card {card.number}"
+    if figures is None:
+        return lacking and f"no figures{lacking}, and none are committed"
+    return f"committed figures, {figures.date}{lacking}"
+
+
+def _file_in(folder: Path, card: Card) -> Path:
+    """Where a folder of figures holds those of a card."""
+    return folder / f"{card.name}.json"
 
 
 def answer_text(card: Card, figures: Evidence | None) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from support.jupyterlab import TOKEN, jupyterlab
 
+from mlref.study.doctor import programs
 from mlref.study.learner.folder import make_folder
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ ALL_RAN = """() => [...document.querySelectorAll(".jp-InputPrompt")].every(
     (each) => !each.textContent.includes("*"))"""
 
 
+def installed_browser() -> str | None:
+    """The browser that `mlref doctor` finds, under any of its names."""
+
+    def which(name: str) -> str | None:
+        return None if name == "docker" else shutil.which(name)  # whose daemon would be asked
+
+    return next(each.path for each in programs(which) if each.name == "chromium")
+
+
 @contextmanager
 def opened(address: str, complaints: list[str], *, dark: bool = False) -> Iterator[Page]:
     """A page of the browser; what it asks of another host, and its errors, are complaints."""
@@ -35,7 +45,7 @@ def opened(address: str, complaints: list[str], *, dark: bool = False) -> Iterat
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            executable_path=installed_browser(), args=["--no-sandbox"]
         )
         page = browser.new_page(
             viewport={"width": 1280, "height": 720}, color_scheme="dark" if dark else "light"
@@ -82,11 +92,22 @@ def run_all(page: Page) -> None:
     pytest.fail("the widget did not appear")
 
 
+@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+def test_the_browser_is_found_under_each_of_its_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Where only one of them is installed, it is taken."""
+    program = tmp_path / name
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert installed_browser() == str(program)
+
+
 def test_a_learner_answers_in_jupyterlab(
     tmp_path: Path, require: Callable[[str, bool, str], None]
 ) -> None:
     """Typing survives a reload, keys are enough, the record stands in the progress; all offline."""
-    require("chromium", shutil.which("chromium") is not None, "install the package chromium")
+    require("chromium", installed_browser() is not None, "install the package chromium")
     from playwright.sync_api import expect
 
     folder, complaints = tmp_path / "study", list[str]()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from support.browsers import installed_browser
 from support.jupyterlab import TOKEN, jupyterlab
 
-from mlref.study.doctor import programs
 from mlref.study.learner.folder import make_folder
 
 if TYPE_CHECKING:
@@ -27,15 +26,6 @@ LONG_MS = 120_000
 RUN_AGAIN_MS = 4_000
 ALL_RAN = """() => [...document.querySelectorAll(".jp-InputPrompt")].every(
     (each) => !each.textContent.includes("*"))"""
-
-
-def installed_browser() -> str | None:
-    """The browser that `mlref doctor` finds, under any of its names."""
-
-    def which(name: str) -> str | None:
-        return None if name == "docker" else shutil.which(name)  # whose daemon would be asked
-
-    return next(each.path for each in programs(which) if each.name == "chromium")
 
 
 @contextmanager
@@ -90,17 +80,6 @@ def run_all(page: Page) -> None:
         page.wait_for_selector(f"{ROUND}round")
         return
     pytest.fail("the widget did not appear")
-
-
-@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
-def test_the_browser_is_found_under_each_of_its_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """Where only one of them is installed, it is taken."""
-    program = tmp_path / name
-    program.touch(mode=0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert installed_browser() == str(program)
 
 
 def test_a_learner_answers_in_jupyterlab(

@@ -30,6 +30,11 @@ const unsaved = {
       return null;
     }
   },
+  // What would be lost: a text with words in it that differs from the one that Python has.
+  beside(card, text) {
+    const copy = this.get(card);
+    return copy !== null && copy.text !== text && copy.text.trim() ? copy : null;
+  },
   put(card, value) {
     try {
       if (value === null) window.sessionStorage.removeItem(this.key(card));
@@ -78,9 +83,29 @@ function render({ model, el }) {
     node.classList.toggle("mlref-wrong", wrong);
   }
 
+  // The kept text is not the one on which the tab's text was built: the learner takes one of them.
+  function choosing(now, copy) {
+    const take = (value) => {
+      unsaved.put(now.card, value);
+      step = undefined; // show it anew
+      show();
+    };
+    const offer = (name, title, each, value, action) => [
+      make("h4", { textContent: `${title} (${clockText(each.seconds)})` }),
+      make("p", { id: named(name, "text"), class: "mlref-said", textContent: each.text || "(nothing)" }),
+      make("div", { class: "mlref-row" }, button(name, action, () => take(value))),
+    ];
+    return [
+      make("p", { id: named("two"), textContent: "There are two texts of this answer. Take one; the other is dropped." }),
+      ...offer("take-tab", "What this tab holds, not kept in time", copy, { ...copy, base: now.text }, "Go on with this tab's text"),
+      ...offer("take-kept", "What is kept", now, null, "Go on with the kept text"),
+    ];
+  }
+
   function typing(now) {
     const copy = unsaved.get(now.card);
-    const isNewer = copy !== null && copy.base === now.text; // else the answer went on elsewhere
+    const isNewer = copy !== null && copy.base === now.text;
+    if (!isNewer && unsaved.beside(now.card, now.text)) return choosing(now, copy);
     const draft = isNewer ? copy : { text: now.text, seconds: now.seconds };
     let started = null;
     let saving = null;
@@ -202,14 +227,35 @@ function render({ model, el }) {
     return text;
   }
 
+  // A text that stayed in the tab while another one was finished: shown until it is thrown away.
+  function leftover(now) {
+    const copy = unsaved.beside(now.card, now.text);
+    if (copy === null) {
+      if (!now.problem) unsaved.put(now.card, null);
+      return "";
+    }
+    const box = make(
+      "details",
+      { id: named("leftover") },
+      make("summary", { textContent: "This tab holds another text of the answer, which was not kept" }),
+      make("p", { class: "mlref-said", textContent: copy.text }),
+    );
+    const drop = () => {
+      unsaved.put(now.card, null);
+      box.remove();
+    };
+    box.append(make("div", { class: "mlref-row" }, button("drop", "Throw it away", drop)));
+    return box;
+  }
+
   function confirming(now) {
-    if (!now.problem) unsaved.put(now.card, null);
     const letters = "abcdefghijklmnopqrstuvwxyz";
     const points = now.points.map((each, index) => choice(named("point", each.id), each, false, `${index + 1}`));
     const flags = now.flags.map((each, index) => choice(named("flag", each.id), each, true, letters[index]));
     return [
       make("h4", { textContent: `Your answer (${now.length})` }),
       answer(now.pieces),
+      leftover(now),
       group("points", "The rubric: did you say it?", now.about, points),
       flags.length ? group("flags", "Red flags heard: did you mean it?", "Underlined with a wave. Take the tick away if you did not mean it.", flags) : "",
       make(
@@ -244,6 +290,7 @@ function render({ model, el }) {
   function recorded(now) {
     return [
       make("p", { id: named("result"), class: "mlref-told", textContent: now.told }),
+      leftover(now),
       make("h4", { textContent: "The 30-second answer" }),
       make("p", { id: named("short"), textContent: now.short_answer }),
       now.missed.length ? make("h4", { textContent: "What you missed, and what it rests on" }) : "",
@@ -296,7 +343,7 @@ function render({ model, el }) {
     if (tally) tally.textContent = now.tally;
     if (now.problem) say(now.problem, true);
     else if (now.phase === "typing" && sent && now.saved >= sent) {
-      if (root.querySelector("textarea").value === now.text) {
+      if (root.querySelector("textarea")?.value === now.text) {
         unsaved.put(now.card, null);
         say(now.kept ? "Kept in your progress." : "");
       }

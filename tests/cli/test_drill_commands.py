@@ -240,7 +240,7 @@ def test_review_tells_of_a_damaged_progress(folder: Path, app: typer.Typer) -> N
         (["--mock", "0"], "--mock"),
         (["--mock", "inf"], "--mock"),
         (["--topic", "1", "--due"], "choose one"),
-        (["--topic", "99"], "01 Deployment steps"),
+        (["--topic", "99"], "01_deployment_steps"),
     ],
 )
 def test_what_cannot_be_is_told(app: typer.Typer, arguments: list[str], told: str) -> None:

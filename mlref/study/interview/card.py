@@ -198,7 +198,7 @@ def find_card(name: str | int, cards: Iterable[Card] | None = None) -> Card:
         if str(name).zfill(2) in {stem, stem[:2]}:
             return load_card(found) if isinstance(found, Path) else found
     listed = "\n".join(f"  {stem}" for stem in known) or "  none"
-    raise ResourceNotFoundError(f"no card is called {str(name)!r:.60}\nthere are:\n{listed}")
+    raise ResourceNotFoundError(f"no card is called {str(name)!r:.60}; there are:\n{listed}")
 
 
 def _card(name: str, fields: Fields) -> Card:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(
     path
-    for folder in ("mlref", "tools", "benchmarks", "tests", "notebooks/src")
+    for folder in ("mlref", "tools", "benchmarks", "tests", "labs", "notebooks/src")
     for path in (ROOT / folder).rglob("*.py")
 )
 CODE = [path for path in SOURCES if not path.is_relative_to(ROOT / "notebooks")]

@@ -8,12 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx.helper
 import onnx.parser
 import onnxruntime
 
 from mlref import artifact
-from mlref.artifact import Manifest
 from mlref.study.labs.checks import exercise, reject
 
 
@@ -26,6 +24,15 @@ def _names(answer, variable, *, why):
     if others := [each for each in names if not isinstance(each, str)]:
         reject(f"`{variable}` must hold names, each a text, got {others[0]!r:.60} in it", why=why)
     return set(names)
+
+
+def _known(names, variable, columns):
+    """Names of columns; one that is misspelt is told, not passed over."""
+    if unknown := sorted(names - set(columns)):
+        reject(
+            f"`{variable}` names {', '.join(unknown)}; the columns are {', '.join(columns)}",
+            why="a column that is misspelt is neither left out nor repaired",
+        )
 
 
 def _and_others(count):
@@ -57,19 +64,13 @@ def _leaks(answer):
 @exercise("leaks")
 def leaks_is_a_set_of_columns(answer):
     """`leaks` is a set of columns from the table."""
-    unknown = sorted(_leaks(answer) - TOO_LATE.keys() - IN_TIME.keys())
-    if unknown:
-        reject(
-            f"`leaks` names {', '.join(unknown)}, which is no column of the table",
-            why="a column that is misspelt is not left out",
-        )
+    _known(_leaks(answer), "leaks", [*TOO_LATE, *IN_TIME])
 
 
 @exercise("leaks")
 def every_leak_is_found(answer):
     """No column is kept that is known only after the question was asked."""
-    missed = [name for name in TOO_LATE if name not in _leaks(answer)]
-    if missed:
+    if missed := [name for name in TOO_LATE if name not in _leaks(answer)]:
         reject(
             f"`{missed[0]}` is kept, but {TOO_LATE[missed[0]]}{_and_others(len(missed) - 1)}",
             why="a model that was given it shines in every test and is blind in production, where "
@@ -80,8 +81,7 @@ def every_leak_is_found(answer):
 @exercise("leaks")
 def nothing_honest_is_thrown_away(answer):
     """Columns that are known in time are kept, however good or bad they look."""
-    lost = [name for name in IN_TIME if name in _leaks(answer)]
-    if lost:
+    if lost := [name for name in IN_TIME if name in _leaks(answer)]:
         reject(
             f"`{lost[0]}` is no leak: {IN_TIME[lost[0]]}{_and_others(len(lost) - 1)}",
             why="a leak is a matter of when a value is known; throwing away by AUC loses what "
@@ -118,34 +118,31 @@ def _published(answer, place, graph=None):
     return Path(folder), answer.function("publish")(folder, model, answer.rows, answer.expected)
 
 
-def _prepared():
+def _standardised(name, source, mean, deviation):
+    return f"""
+    mean_{name} = Constant <value = float[1] {{{mean}}}> ()
+    deviation_{name} = Constant <value = float[1] {{{deviation}}}> ()
+    centred_{name} = Sub ({source}, mean_{name})
+    z_{name} = Div (centred_{name}, deviation_{name})"""
+
+
+def _prepared(usual_gust=26.5):
     """The preparation as the solution of the last exercise writes it."""
-    lines = []
-    for name, source, mean, deviation in (
-        ("minute", "minute_of_day", 817.8, 281.4),
-        ("humid", "humid", 57.8, 20.3),
-        ("gust", "known", 26.8, 3.9),
-    ):
-        lines += [
-            f"mean_{name} = Constant <value = float[1] {{{mean}}}> ()",
-            f"deviation_{name} = Constant <value = float[1] {{{deviation}}}> ()",
-            f"centred_{name} = Sub ({source}, mean_{name})",
-            f"z_{name} = Div (centred_{name}, deviation_{name})",
-        ]
-    known = [
-        "unknown = IsNaN (wind_gust)",
-        "usual = Constant <value = float[1] {26.5}> ()",
-        "known = Where (unknown, usual, wind_gust)",
-    ]
-    return "\n".join(["", *lines[:8], *known, *lines[8:]])
+    known = f"""
+    unknown = IsNaN (wind_gust)
+    usual = Constant <value = float[1] {{{usual_gust}}}> ()
+    known = Where (unknown, usual, wind_gust)"""
+    minute = _standardised("minute", "minute_of_day", 817.8, 281.4)
+    humid = _standardised("humid", "humid", 57.8, 20.3)
+    return minute + humid + known + _standardised("gust", "known", 26.8, 3.9)
 
 
-def _refused(answer, folder, digest):
-    """Whether `receive` refuses a folder; a model that only fails later is not refused."""
+def _refuses(call, *arguments):
+    """Whether a call ends in an error; a model that only fails later is not refused."""
     try:
-        answer.receive(folder, digest)
+        call(*arguments)
     except NotImplementedError:
-        raise
+        raise  # a hole
     except Exception:
         return True
     return False
@@ -179,20 +176,16 @@ def what_was_published_is_received(answer):
 @exercise("refuse_tampering")
 def golden_rows_come_from_the_training_code(answer):
     """A graph that does not answer as the training code is not published."""
-    wrong = answer.graph_of(_prepared().replace("{26.5}", "{0.0}"))
+    wrong = answer.graph_of(_prepared(usual_gust=0.0))
     with tempfile.TemporaryDirectory() as place:
-        try:
-            _published(answer, place, wrong)
-        except NotImplementedError:
-            raise
-        except Exception:  # whichever; a right graph was published by the check before this one
-            return
-        reject(
-            "`publish` packed a graph that treats a missing gust as 0, though `expected` says "
-            "otherwise for the row without a gust",
-            why="golden answers that the graph gave itself always agree with it; they prove "
-            "nothing about the conversion",
-        )
+        # Whichever error: a right graph was published by the check before this one.
+        if not _refuses(_published, answer, place, wrong):
+            reject(
+                "`publish` packed a graph that treats a missing gust as 0, though `expected` says "
+                "otherwise for the row without a gust",
+                why="golden answers that the graph gave itself always agree with it; they prove "
+                "nothing about the conversion",
+            )
 
 
 @exercise("refuse_tampering")
@@ -204,7 +197,7 @@ def every_damaged_file_is_refused(answer):
             good = path.read_bytes()
             middle = len(good) // 2
             path.write_bytes(good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :])
-            if not _refused(answer, folder, digest):
+            if not _refuses(answer.receive, folder, digest):
                 reject(
                     f"one bit of {path.name} was flipped, and `receive` took the folder",
                     why="a disk or a proxy that damages one byte gives you another model, which "
@@ -219,9 +212,9 @@ def a_forged_manifest_is_refused(answer):
     with tempfile.TemporaryDirectory() as place:
         folder, digest = _published(answer, place)
         path = folder / "manifest.json"
-        forged = replace(Manifest.from_bytes(path.read_bytes()), metrics={"auc": 0.99})
+        forged = replace(artifact.Manifest.from_bytes(path.read_bytes()), metrics={"auc": 0.99})
         path.write_bytes(forged.to_bytes())
-        if not _refused(answer, folder, digest):
+        if not _refuses(answer.receive, folder, digest):
             reject(
                 "somebody wrote an AUC of 0.99 into the manifest and made its checksums fit; "
                 "`receive` believed it",
@@ -247,7 +240,7 @@ def another_artefact_is_refused(answer):
         )
         shutil.rmtree(folder)
         shutil.move(other, folder)
-        if not _refused(answer, folder, digest):
+        if not _refuses(answer.receive, folder, digest):
             reject(
                 "version 0.9.0 lay in the folder instead of the one that was published, and "
                 "`receive` took it",
@@ -265,12 +258,7 @@ def _culprits(answer):
 @exercise("diagnose")
 def the_culprits_are_columns(answer):
     """`culprits` is a set of the model's columns."""
-    unknown = sorted(_culprits(answer) - set(answer.COLUMNS))
-    if unknown:
-        reject(
-            f"`culprits` names {', '.join(unknown)}; the columns are {', '.join(answer.COLUMNS)}",
-            why="whoever repairs it looks for that column",
-        )
+    _known(_culprits(answer), "culprits", answer.COLUMNS)
 
 
 @exercise("diagnose")
@@ -334,18 +322,14 @@ def _graph(answer):
     """The graph around the answer's preparation."""
     text = answer.function("preparation")()
     if not isinstance(text, str):
-        reject(
-            f"`preparation` returned {type(text).__name__}, not text", why="the graph is made of it"
-        )
+        kind = type(text).__name__
+        reject(f"`preparation` returned {kind}, not text", why="the graph is made of it")
     try:
         return answer.graph_of(text)
     except onnx.parser.ParseError as error:
-        told = (
-            error.args[0].decode(errors="replace")
-            if isinstance(error.args[0], bytes)
-            else str(error)
-        )
-        _, _, place = told.rpartition("Error context: ")
+        told = error.args[0]
+        told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+        place = told.rpartition("Error context: ")[2]
         reject(
             f"ONNX cannot read your lines; the mistake is here, or in the line above:\n{place:.300}",
             why="each line is `result = Operator (inputs)`; copy the pattern of the minute",
@@ -369,13 +353,11 @@ def _session(answer):
         )
 
 
-def _difference(answer, rows):
-    """Where the graph first prepares some raw rows otherwise than the training did, in words."""
+def _difference(answer, positions):
+    """Where the graph first prepares some of the rows otherwise than the training did, in words."""
+    rows = {name: [values[i] for i in positions] for name, values in answer.rows.items()}
     wanted = answer.training(rows)
-    raw = {
-        name: np.array([np.nan if v is None else v for v in values], np.float32)[:, None]
-        for name, values in rows.items()
-    }
+    raw = {name: np.array(values, np.float32)[:, None] for name, values in rows.items()}
     made = dict(zip(MADE, _session(answer).run(list(MADE.values()), raw), strict=True))
     for name, got in made.items():
         for row, (mine, right) in enumerate(zip(got[:, 0], wanted[name], strict=True)):
@@ -389,8 +371,7 @@ def _difference(answer, rows):
 def the_graph_takes_raw_columns(answer):
     """The graph is whole: it makes z_humid and z_gust of the raw columns, and can be run."""
     made = {name for node in _graph(answer).graph.node for name in node.output}
-    lacking = sorted(set(MADE.values()) - made)
-    if lacking:
+    if lacking := sorted(set(MADE.values()) - made):
         reject(
             f"no line makes {' and '.join(lacking)}",
             why="the model's last part reads them; the graph cannot be loaded without",
@@ -401,8 +382,7 @@ def the_graph_takes_raw_columns(answer):
 @exercise("repair")
 def complete_rows_are_prepared_as_in_training(answer):
     """Rows in which nothing is missing are prepared as the training code does."""
-    rows = {name: [values[i] for i in (0, 1, 2, 4)] for name, values in answer.rows.items()}
-    if told := _difference(answer, rows):
+    if told := _difference(answer, (0, 1, 2, 4)):
         reject(
             f"{told}: compare mean and deviation with the table, and what is subtracted from what",
             why="the preparation of the training is part of the model; any other is another model",
@@ -412,8 +392,7 @@ def complete_rows_are_prepared_as_in_training(answer):
 @exercise("repair")
 def a_missing_gust_is_prepared_as_in_training(answer):
     """A row without a gust is prepared as with the median gust, not with a calm or with nothing."""
-    rows = {name: [values[3]] for name, values in answer.rows.items()}
-    if told := _difference(answer, rows):
+    if told := _difference(answer, (3,)):
         reject(
             f"{told}, which fills 26.5 before it subtracts the mean and divides",
             why="three rows of four have no gust; an order of steps that only fails on them fails "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def test_an_error_while_a_check_calls_the_answer_is_told_at_its_line(lab: Lab) -
         ("os.kill(os.getpid(), 9)", "was ended by SIGKILL", "run out of memory"),
         ("import ctypes; ctypes.string_at(0)", "was ended by SIGSEGV", "a compiled library"),
         ("os.kill(os.getpid(), signal.SIGRTMIN)", "was ended by ", "signals"),
-        ("os.closerange(3, 1024)", "the Python process ", "file descriptors"),
+        ("os.closerange(3, 1024)", "ended with status 1|cut the grader off", "file descriptors"),
     ],
 )
 def test_a_process_that_ends_before_it_is_checked_is_an_error(
@@ -120,7 +121,7 @@ def test_a_process_that_ends_before_it_is_checked_is_an_error(
     """Ending the process is no way to pass; how it ended is told."""
     result = total(f"import os, signal\ntotal = 6\n{ending}")
     assert result.status == "error"
-    assert f"{told}" in result.message
+    assert re.search(told, result.message)
     assert "before your answer could be checked" in result.message
     assert advice in result.why
 

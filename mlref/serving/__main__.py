@@ -1,7 +1,8 @@
 """`python -m mlref.serving ARTIFACT ...`: the server as a process of its own.
 
 Without an artefact, the variables of a cloud say which model to serve and where to listen: that is
-how SageMaker and Vertex AI start a container. See `mlref.serving.environment`.
+how SageMaker and Vertex AI start a container. See `mlref.serving.environment`, and
+`mlref.serving.container` for the entry point of our own image. --host and --port win over both.
 """
 
 from __future__ import annotations
@@ -11,22 +12,35 @@ import dataclasses
 import logging
 import os
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlref.errors import MlrefError
 from mlref.serving.access import print_access_log
-from mlref.serving.environment import fetch_storage, find_artifact, from_environment
+from mlref.serving.environment import Start, from_environment, locate
 from mlref.serving.server import serve
 from mlref.serving.settings import Settings
 
 __all__ = ["main"]
 
+_LOOPBACK = "127.0.0.1"
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 0 after SIGTERM or Ctrl-C, 1 with one line on stderr if it cannot serve."""
-    given = vars(_parser().parse_args(arguments))
+
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    program: str = "python -m mlref.serving",
+    start: Callable[[], Start] | None = None,
+) -> int:
+    """The exit status: 0 after SIGTERM or Ctrl-C, 1 with one line on stderr if it cannot serve.
+
+    Args:
+        arguments: of the command line, without the program; None takes those of this process.
+        program: what the help calls it.
+        start: tells how to start where the arguments do not say; None follows the variables of a
+            cloud, where the arguments name no artefact.
+    """
+    given = vars(_parser(program).parse_args(arguments))
     tuned = {field.name: given.pop(field.name) for field in dataclasses.fields(Settings)}
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
@@ -36,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(
             settings=settings,
             announce=lambda url: print(f"serving on {url}", flush=True),  # noqa: T201 - a command
-            **(given if given["artifact_folders"] or given["repository"] else _from_cloud(given)),
+            **_completed(given, start),
         )
     except (MlrefError, OSError, ValueError) as error:
         text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -45,16 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m mlref.serving",
+        prog=program,
         description="Serve artefacts over HTTP until SIGTERM or Ctrl-C.",
     )
     parser.add_argument(
         "artifact_folders", nargs="*", metavar="artifact", help="folder that pack wrote"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address (default: loopback only)")
-    parser.add_argument("--port", type=int, default=0, help="port (default: any that is free)")
+    parser.add_argument("--host", help="address (default: the cloud's, else loopback only)")
+    parser.add_argument("--port", type=int, help="port (default: the cloud's, else any free one)")
     parser.add_argument("--digest", help="digest that the artefact must have")
     parser.add_argument("--cache", help="keep predictions: memory, or the URL of a Redis")
     parser.add_argument("--repository", help="folder of artefacts; SIGHUP reads it again")
@@ -69,21 +83,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _from_cloud(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The same arguments with what the variables of a cloud say.
+def _completed(given: dict[str, Any], asked: Callable[[], Start] | None) -> dict[str, Any]:
+    """The arguments of `serve`: what was given, and for the rest what the variables say.
 
     Raises:
         ValueError: they say nothing, or what cannot be followed.
     """
-    start = from_environment(os.environ)
-    if start.artifact is None:
-        raise ValueError("name an artefact's folder: python -m mlref.serving ARTIFACT")
-    folder = fetch_storage(start.artifact, tempfile.mkdtemp(prefix="mlref-model-"))
-    found: dict[str, Any] = {**given, "artifact_folders": [find_artifact(folder)]}
-    if start.host is not None and start.port is not None:
-        found |= {"host": start.host, "port": start.port}
+    named = given["artifact_folders"] or given["repository"]
+    if asked is None:
+        asked = Start if named else lambda: from_environment(os.environ)
+    start = asked()
+    found = {**given, "host": given["host"] or start.host or _LOOPBACK}
+    if given["port"] is None:
+        found["port"] = start.port or 0
     if start.health_route and start.predict_route:
         found["vertex"] = (start.health_route, start.predict_route)
+    if not named:
+        if start.artifact is None:
+            raise ValueError("name an artefact's folder: python -m mlref.serving ARTIFACT")
+        found["artifact_folders"] = [locate(start)]
     return found
 
 

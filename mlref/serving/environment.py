@@ -6,24 +6,44 @@
 Where none of them is set, nobody but the user says anything. SageMaker itself sets no variable that
 every container can rely on, so an image that is made for it sets SM_MODEL_DIR.
 
+`for_container` is the same for our own image, which always has an answer: where no cloud says
+anything, it follows the variables that other platforms set.
+
+    any         MLREF_MODEL_DIR: the folder of the artefact (default /opt/ml/model)
+    KServe      STORAGE_URI, which KServe sets to the folder that it filled, /mnt/models
+    Knative, Cloud Run, App Runner and others
+                PORT (default 8080)
+
+KServe gives a custom predictor nothing more: the flags of its own servers (--model_name,
+--http_port) are only passed by a ServingRuntime, and only as its author wrote them.
+
 Source: the Vertex AI documentation, "Custom container requirements for inference"; the Amazon
 SageMaker Developer Guide, "Use your own inference code with hosting services", and the variables of
-sagemaker-inference-toolkit.
+sagemaker-inference-toolkit; the container contracts of Knative Serving and Cloud Run; the storage
+initializer of KServe (pkg/webhook/admission/pod).
 """
 
 from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mlref import errors
 
-__all__ = ["Start", "fetch_storage", "find_artifact", "from_environment"]
+__all__ = [
+    "Start",
+    "fetch_storage",
+    "find_artifact",
+    "for_container",
+    "from_environment",
+    "locate",
+]
 
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - in a container, the cloud connects from outside
 _PORT = 8080
@@ -87,6 +107,44 @@ def from_environment(environ: Mapping[str, str]) -> Start:
     if vertex:
         return _vertex(given)
     return _sagemaker(given) if sagemaker else Start()
+
+
+def for_container(environ: Mapping[str, str]) -> Start:
+    """How our own image starts: what a cloud says, and an artefact, host and port in any case.
+
+    Args:
+        environ: the variables, for instance `os.environ`. One that is empty counts as not set.
+
+    Raises:
+        ValueError: a variable that cannot be followed; the message names it.
+
+    >>> start = for_container({"PORT": "9000"})
+    >>> start.artifact, start.host, start.port
+    ('/opt/ml/model', '0.0.0.0', 9000)
+    """
+    given = {name: value for name, value in environ.items() if value}
+    start = from_environment(given)
+    folder = given.get("MLREF_MODEL_DIR") or given.get("STORAGE_URI") or _MODEL_DIR
+    start = replace(start, artifact=start.artifact or folder)
+    if start.port is None:
+        start = replace(start, host=_EVERYWHERE, port=_port(given, "PORT"))
+    return start
+
+
+def locate(start: Start) -> Path:
+    """The folder of the artefact that a start names; what is not on this machine is copied first.
+
+    Raises:
+        ValueError: it names none, or a URI that cannot be followed.
+        ArtifactError: there is no artefact, or several.
+        ResourceNotFoundError: nothing is there.
+        MissingExtraError: google-cloud-storage is not installed.
+    """
+    if start.artifact is None:
+        raise ValueError("the variables name no artefact; name its folder")
+    if "://" not in start.artifact:
+        return find_artifact(start.artifact)
+    return find_artifact(fetch_storage(start.artifact, tempfile.mkdtemp(prefix="mlref-model-")))
 
 
 def fetch_storage(uri: str, folder: str | os.PathLike[str], client: Any = None) -> Path:

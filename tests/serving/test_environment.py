@@ -10,7 +10,14 @@ import pytest
 
 from mlref import errors
 from mlref.artifact import Artifact, load
-from mlref.serving.environment import Start, fetch_storage, find_artifact, from_environment
+from mlref.serving.environment import (
+    Start,
+    fetch_storage,
+    find_artifact,
+    for_container,
+    from_environment,
+    locate,
+)
 
 
 class Blob:
@@ -187,3 +194,45 @@ def test_two_artifacts_are_not_guessed_between(tmp_path: Path) -> None:
         (tmp_path / name / "manifest.json").touch()
     with pytest.raises(errors.ArtifactSchemaError, match="one, two"):
         find_artifact(tmp_path)
+
+
+def test_our_image_starts_where_no_cloud_says_anything() -> None:
+    """The model's folder, the address and the port that the documentation of the image promises."""
+    assert for_container({}) == Start(artifact="/opt/ml/model", host="0.0.0.0", port=8080)
+    assert for_container({"PORT": "9000", "MLREF_MODEL_DIR": "/m"}) == Start(
+        artifact="/m", host="0.0.0.0", port=9000
+    )
+
+
+def test_our_image_follows_a_cloud_first() -> None:
+    """Where a cloud speaks, PORT and our own folder only fill in what it leaves out."""
+    mine = {"PORT": "9000", "MLREF_MODEL_DIR": "/m"}
+    assert for_container({"SM_MODEL_DIR": "/sm", **mine}) == Start(
+        platform="sagemaker", artifact="/sm", host="0.0.0.0", port=8080
+    )
+    assert for_container({"AIP_HTTP_PORT": "80", **mine}) == Start(
+        platform="vertex", artifact="/m", host="0.0.0.0", port=80
+    )
+
+
+def test_our_image_takes_the_folder_that_kserve_filled() -> None:
+    """KServe puts it into STORAGE_URI; a folder that the user names goes first."""
+    assert for_container({"STORAGE_URI": "/mnt/models"}).artifact == "/mnt/models"
+    both = {"STORAGE_URI": "/mnt/models", "MLREF_MODEL_DIR": "/m"}
+    assert for_container(both).artifact == "/m"
+
+
+def test_a_port_that_is_none_is_named() -> None:
+    """PORT is checked like the clouds' own variables."""
+    with pytest.raises(ValueError, match="PORT must be a port from 1 to 65535, got '8080/tcp'"):
+        for_container({"PORT": "8080/tcp"})
+
+
+def test_what_a_start_names_is_found(colours: Artifact, tmp_path: Path) -> None:
+    """A folder above the artefact, as a path or a URI; nothing named, and nothing there."""
+    for named in (str(colours.folder.parent), colours.folder.as_uri()):
+        assert locate(Start(artifact=named)) == colours.folder
+    with pytest.raises(ValueError, match="name no artefact"):
+        locate(Start())
+    with pytest.raises(errors.ArtifactMissingFileError, match="no artefact in"):
+        locate(Start(artifact=str(tmp_path)))

@@ -37,6 +37,10 @@ Catch `MlrefError` for all of them. Each also derives from the builtin that a ca
     │   └── EndpointClosedError              used after close()
     ├── RequestRefusedError                  a request that a server refuses: 404, 413, 503 ...
     ├── UnknownModelError (LookupError)      a model or version that a server does not have
+    ├── ContainerError (RuntimeError)        an image or a container
+    │   ├── DockerUnavailableError           no daemon answers, or none may be used
+    │   ├── ImageBuildError                  an image could not be built; carries the builder's log
+    │   └── ManifestError (ValueError)       settings that no Kubernetes object can be made of
     ├── NotebookError (RuntimeError)         a notebook that cannot be built, run or checked
     ├── LabError (ValueError)                a lab, or an answer to it, that cannot be read
     ├── CardError (ValueError)               an interview card that is not what a card must be
@@ -61,6 +65,8 @@ __all__ = [
     "ArtifactStrayFileError",
     "ArtifactTamperedError",
     "CardError",
+    "ContainerError",
+    "DockerUnavailableError",
     "EmptyInputError",
     "EndpointClosedError",
     "EndpointError",
@@ -68,12 +74,14 @@ __all__ = [
     "EvidenceError",
     "ExtraColumnError",
     "FileWriteError",
+    "ImageBuildError",
     "InputProblem",
     "InvalidInputError",
     "LabError",
     "LearnerError",
     "LearnerStateError",
     "MalformedRequestError",
+    "ManifestError",
     "MissingColumnError",
     "MissingExtraError",
     "MissingValueError",
@@ -326,6 +334,26 @@ class RequestRefusedError(MlrefError):
 
 class UnknownModelError(MlrefError, LookupError):
     """A model, or a version of it, that a server does not have."""
+
+
+class ContainerError(MlrefError, RuntimeError):
+    """Something is wrong with an image or a container."""
+
+
+class DockerUnavailableError(ContainerError):
+    """No Docker daemon answers, or this user may not talk to it; the message says what to do."""
+
+
+class ImageBuildError(ContainerError):
+    """An image could not be built. `log_tail` holds the last lines of the builder."""
+
+    def __init__(self, message: str, *, log_tail: str = "") -> None:
+        super().__init__(f"{message}\nlast lines of the build:\n{log_tail}" if log_tail else message)
+        self.log_tail = log_tail
+
+
+class ManifestError(ContainerError, ValueError):
+    """Settings that no Kubernetes object can be made of; the message lists every problem."""
 
 
 class NotebookError(MlrefError, RuntimeError):

@@ -1,0 +1,95 @@
+"""The folder that an image is built from: libraries, model, code, and nothing that lies about.
+
+    context/
+    ├── wheels/            the libraries, one file each
+    ├── requirements.txt   their versions and SHA-256
+    ├── model/             the artefact
+    ├── mlref/             the code that a server runs: no notebooks, no labs, no training
+    └── rootfs.py          what the Dockerfile's steps do with files
+
+A context that is made from the same things is the same, down to the times of its files, so a
+builder that has seen it before builds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlref.artifact import Artifact
+from mlref.containers import rootfs
+from mlref.containers.wheels import fetch_wheels, pinned, runtime_versions
+
+__all__ = ["inputs_digest", "make_context"]
+
+_CODE = ("__init__.py", "artifact", "errors.py", "py.typed", "runtime", "schema", "serving")
+_PACKAGE = Path(__file__).resolve().parents[1]
+_EPOCH = 1_577_836_800  # 2020-01-01: a file's time is part of a layer, and says nothing here
+
+
+def make_context(
+    artifact: Artifact, folder: Path, *, versions: Mapping[str, str] | None = None
+) -> None:
+    """Fill a folder with what the image of an artefact is built from.
+
+    Args:
+        artifact: what to serve.
+        folder: an empty folder, or one that is not there.
+        versions: name -> version of each library; None means those that are installed here.
+
+    Raises:
+        ContainerError: a wheel cannot be had.
+        MissingExtraError: a library is not installed here.
+    """
+    wheels = fetch_wheels(runtime_versions() if versions is None else versions)
+    (folder / "wheels").mkdir(parents=True)
+    for wheel in sorted(wheels.glob("*.whl")):
+        _link(wheel, folder / "wheels" / wheel.name)
+    (folder / "requirements.txt").write_text(pinned(wheels))
+    shutil.copytree(artifact.folder, folder / "model")
+    for name in _CODE:
+        source, target = _PACKAGE / name, folder / "mlref" / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(source, target)
+    shutil.copyfile(rootfs.__file__, folder / "rootfs.py")
+    _normalize(folder)
+
+
+def inputs_digest(context: Path, dockerfile: Path, arguments: Mapping[str, str]) -> str:
+    """SHA-256 of all that an image depends on: every file of its context, the recipe, arguments.
+
+    Args:
+        context: as `make_context` fills it.
+        dockerfile: the recipe.
+        arguments: what else decides: build arguments, the target.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(arguments.items()):
+        digest.update(f"{name}={value}\0".encode())
+    digest.update(dockerfile.read_bytes())
+    for path in sorted(context.rglob("*")):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(context).as_posix()}\0{content}\0".encode())
+    return digest.hexdigest()
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same bytes under another name, copied only if the two lie on different disks."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _normalize(folder: Path) -> None:
+    """Permissions and times that depend neither on this user nor on this moment."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (_EPOCH, _EPOCH))

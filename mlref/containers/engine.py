@@ -1,0 +1,138 @@
+"""The Docker engine: whether there is one, how to reach it, and what of it is ours.
+
+Everything that mlref makes carries the label `mlref.owner`, and only what carries it is ever
+deleted: names may be shared with others, labels of ours are not.
+
+Two programs are needed. The daemon is reached through the Docker SDK (extra "cluster"). Images are
+built by the `docker` command, because the SDK knows only the old builder, which has no bind mounts:
+a wheel that is copied into a layer stays in the image although a later layer deletes it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from mlref.errors import DockerUnavailableError
+from mlref.runtime.lazy import extra, installed
+
+if TYPE_CHECKING:
+    import docker
+
+__all__ = ["LABEL", "available", "build_command", "build_environment", "connect", "labels"]
+
+LABEL = "mlref.owner"
+"""The label on every image, container, network and volume that mlref makes."""
+
+_TIMEOUT_S = 10.0
+_LAST_WITH_BUILDKIT = 23  # since this version, the command needs the plugin buildx for BuildKit
+_INSTALL = "install Docker (https://docs.docker.com/engine/install/; Debian: apt install docker.io)"
+
+
+def available() -> str | None:
+    """None if containers can be built and run here; otherwise one line: why not, and what to do."""
+    if not installed("docker"):
+        return 'docker (the Python package) is not installed: pip install "mlref[cluster]"'
+    try:
+        connect()
+        build_command()
+    except DockerUnavailableError as error:
+        return str(error)
+    return None
+
+
+def connect() -> docker.DockerClient:
+    """A client of the daemon that DOCKER_HOST or the current context names.
+
+    Raises:
+        DockerUnavailableError: no daemon answers, or this user may not talk to it.
+        MissingExtraError: the extra "cluster" is not installed.
+    """
+    with extra("cluster"):
+        import docker
+        import requests
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise DockerUnavailableError(_advice(error)) from error
+    return client
+
+
+@functools.lru_cache(maxsize=1)
+def build_command() -> tuple[str, ...]:
+    """The command that builds with BuildKit, for instance ("/usr/bin/docker", "build").
+
+    Several versions of the command may lie on the PATH, and not each can: before version 23 it
+    knows BuildKit itself, since then it needs a plugin.
+
+    Raises:
+        DockerUnavailableError: none can.
+    """
+    found = _on_path("docker")
+    for path in found:
+        version = _run(path, "--version")
+        number = re.search(r"version (\d+)\.", version or "")
+        if _run(path, "buildx", "version") is not None:
+            return (path, "buildx", "build", "--load")
+        if number is not None and int(number[1]) < _LAST_WITH_BUILDKIT:
+            return (path, "build")
+    if not found:
+        raise DockerUnavailableError(f"there is no command docker; {_INSTALL}")
+    text = f"{', '.join(found)} cannot build with BuildKit"
+    raise DockerUnavailableError(f"{text}; install its plugin (Debian: apt install docker-buildx)")
+
+
+def build_environment() -> dict[str, str]:
+    """The variables that `build_command` needs."""
+    return {**os.environ, "DOCKER_BUILDKIT": "1"}
+
+
+def labels(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The labels of something of ours.
+
+    >>> labels()
+    {'mlref.owner': 'mlref'}
+    """
+    return {LABEL: "mlref", **(more or {})}
+
+
+def _on_path(name: str) -> list[str]:
+    """Every program of that name, in the order of the PATH."""
+    folders = os.get_exec_path()
+    paths = [shutil.which(name, path=folder) for folder in folders]
+    real: dict[str, str] = {}
+    for path in paths:
+        if path is not None:
+            real.setdefault(os.path.realpath(path), path)
+    return list(real.values())
+
+
+def _run(*command: str) -> str | None:
+    """What a command prints, or None if it fails."""
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+        if done.returncode == 0:
+            return done.stdout
+    return None
+
+
+def _advice(error: Any) -> str:
+    """Why the daemon does not answer, and what to do."""
+    text = str(error)
+    if "Permission denied" in text:
+        return (
+            "this user may not talk to the Docker daemon; "
+            "add it to the group (sudo usermod -aG docker $USER) and log in again"
+        )
+    if shutil.which("docker") is None:
+        return f"there is no Docker here; {_INSTALL}"
+    return "the Docker daemon does not answer; start it (sudo systemctl start docker)"

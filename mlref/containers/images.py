@@ -1,0 +1,252 @@
+"""Building the image of an artefact, and what came out of it.
+
+    image = build(artifact.load("flights-1.0.0"))
+    image.layers            # what each step added, in bytes
+    image.digest            # "sha256:...", the name of exactly these bytes
+
+One recipe, `deploy/Dockerfile`, has two targets: "service", and "minimal", which has no shell.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from mlref import resources
+from mlref.artifact import Artifact
+from mlref.containers import engine
+from mlref.containers.base import base_image
+from mlref.containers.context import inputs_digest, make_context
+from mlref.errors import ImageBuildError
+from mlref.tables import Table
+
+__all__ = ["Flavour", "Image", "Layer", "build", "dockerfile", "remove_images"]
+
+Flavour: TypeAlias = Literal["service", "minimal"]
+
+_TIMEOUT_S = 1800.0
+_TAIL_LINES = 30
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one step of a recipe added: the step in a word, its instruction, bytes."""
+
+    name: str
+    instruction: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image that the local daemon has.
+
+    Attributes:
+        name: repository and tag, for people; another build may take it over.
+        digest: "sha256:..." of its configuration, and with it of every layer: the same digest is
+            the same image.
+        layers: the first is the base.
+        seconds: how long the build took.
+        inputs: SHA-256 of all that it was built from.
+        note: where the same inputs gave another digest earlier, why; otherwise "".
+    """
+
+    name: str
+    digest: str
+    layers: tuple[Layer, ...]
+    seconds: float
+    inputs: str
+    note: str = ""
+
+    @property
+    def size_bytes(self) -> int:
+        """All layers together, unpacked, in bytes."""
+        return sum(layer.size_bytes for layer in self.layers)
+
+    def table(self) -> Table:
+        """What each step added."""
+        rows = [(layer.name, round(layer.size_bytes / 1e6, 1)) for layer in self.layers]
+        return Table(("layer", "MB"), (*rows, ("all", round(self.size_bytes / 1e6, 1))))
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def dockerfile() -> Path:
+    """The recipe: `deploy/Dockerfile`.
+
+    Raises:
+        ResourceNotFoundError: the deploy files are not installed.
+    """
+    return resources.folder("deploy") / "Dockerfile"
+
+
+def build(
+    artifact: Artifact,
+    *,
+    flavour: Flavour = "service",
+    name: str | None = None,
+    base: str | None = None,
+    versions: Mapping[str, str] | None = None,
+    cached: bool = True,
+    tell: Callable[[str], object] | None = None,
+) -> Image:
+    """The image that serves an artefact.
+
+    The builder remembers each step: after a change of code only the last layer is built, and
+    without a change nothing, which gives the same digest.
+
+    Args:
+        artifact: what to serve.
+        flavour: "service", or "minimal", which is smaller and holds no shell.
+        name: repository and tag; None means mlref-NAME:VERSION-FLAVOUR.
+        base: the image to start from; None means whatever `base_image` finds.
+        versions: name -> version of each library; None means those that are installed here.
+        cached: False builds every step anew.
+        tell: called with lines that say what is done; None for nobody.
+
+    Raises:
+        DockerUnavailableError: there is no daemon, or no builder.
+        ImageBuildError: a step failed; carries the builder's last lines.
+        ContainerError: no base image or no wheel can be had.
+        ValueError: no such flavour.
+    """
+    if flavour not in get_args(Flavour):
+        allowed = ", ".join(get_args(Flavour))
+        raise ValueError(f"flavour must be one of {allowed}, got {flavour!r}")
+    client = engine.connect()
+    begin = time.perf_counter()
+    found = base_image(base, tell=tell)
+    manifest = artifact.manifest
+    tag = name or f"mlref-{manifest.name}:{manifest.version}-{flavour}"
+    with tempfile.TemporaryDirectory(prefix="mlref-context-") as folder:
+        context = Path(folder) / "context"
+        make_context(artifact, context, versions=versions)
+        base_digest = client.images.get(found).id
+        inputs = inputs_digest(context, dockerfile(), {"base": base_digest, "target": flavour})
+        before = _digests(client, inputs)
+        if tell is not None:
+            tell(f"building {tag}")
+        _run_builder(tag, context, flavour, found, _labels(artifact, inputs), cached=cached)
+    seconds = time.perf_counter() - begin
+    return _described(client, tag, seconds, inputs, before)
+
+
+def remove_images(artifact: Artifact | None = None) -> int:
+    """Delete the images that mlref built, bases apart; returns how many.
+
+    Args:
+        artifact: delete only those of this artefact.
+
+    Raises:
+        DockerUnavailableError: there is no daemon.
+    """
+    client = engine.connect()
+    wanted = ["mlref.inputs", engine.LABEL]
+    if artifact is not None:
+        wanted.append(f"mlref.artifact.digest={artifact.digest}")
+    found = client.images.list(filters={"label": wanted})
+    for image in found:
+        client.images.remove(image.id, force=True)
+    return len(found)
+
+
+def _labels(artifact: Artifact, inputs: str) -> dict[str, str]:
+    manifest = artifact.manifest
+    return engine.labels(
+        {
+            "org.opencontainers.image.title": manifest.name,
+            "org.opencontainers.image.version": manifest.version,
+            "org.opencontainers.image.licenses": manifest.licence,
+            "mlref.artifact.digest": artifact.digest,
+            "mlref.inputs": inputs,
+        }
+    )
+
+
+def _run_builder(
+    tag: str,
+    context: Path,
+    flavour: str,
+    base: str,
+    labels: Mapping[str, str],
+    *,
+    cached: bool,
+) -> None:
+    command = [
+        *engine.build_command(), "--progress=plain", "--network=none", "--file", str(dockerfile()),
+        "--target", flavour, "--tag", tag, "--build-arg", f"BASE_IMAGE={base}",
+        *(f"--label={key}={value}" for key, value in labels.items()),
+        *([] if cached else ["--no-cache"]), str(context),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=engine.build_environment(),
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ImageBuildError(f"{tag} was not built within {_TIMEOUT_S:.0f} s") from error
+    if done.returncode != 0:
+        tail = "\n".join(done.stdout.strip().splitlines()[-_TAIL_LINES:])
+        raise ImageBuildError(f"{tag} could not be built (status {done.returncode})", log_tail=tail)
+
+
+def _digests(client: Any, inputs: str) -> set[str]:
+    """The images that were built from these inputs."""
+    found = client.images.list(filters={"label": f"mlref.inputs={inputs}"})
+    return {image.id for image in found}
+
+
+def _described(
+    client: Any, tag: str, seconds: float, inputs: str, before: set[str]
+) -> Image:
+    image = client.images.get(tag)
+    note = ""
+    if before and image.id not in before:
+        note = (
+            "the same inputs gave another digest before: the builder did not have those steps any "
+            "more, and files that a step writes carry the time of the build"
+        )
+    return Image(
+        name=tag,
+        digest=image.id,
+        layers=_layers(image),
+        seconds=seconds,
+        inputs=inputs,
+        note=note,
+    )
+
+
+_STEPS = (  # in the instruction -> what it is
+    (r"COPY /opt ", "libraries"),
+    (r"COPY model ", "model"),
+    (r"COPY (mlref|/opt/bytecode/opt/mlref)", "code"),
+    (r"COPY /rootfs ", "all files"),
+)
+
+
+def _layers(image: Any) -> tuple[Layer, ...]:
+    """The steps that added files, the base's as one."""
+    base, ours = 0, []
+    for step in reversed(image.history()):
+        if not step["Size"]:
+            continue
+        instruction = " ".join(step["CreatedBy"].split())
+        name = next((name for text, name in _STEPS if re.search(text, instruction)), None)
+        if name is None:
+            base += step["Size"]
+        else:
+            ours.append(Layer(name, instruction.removesuffix(" # buildkit"), step["Size"]))
+    return ((Layer("base", "FROM", base), *ours) if base else tuple(ours))

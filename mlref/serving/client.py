@@ -10,7 +10,6 @@ have raised in this process.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +21,7 @@ from mlref import errors
 from mlref.runtime.lazy import extra
 from mlref.schema import OnUnknown, Rows
 from mlref.serving.encoding import encode
+from mlref.serving.wire import problems_of
 
 __all__ = ["Client", "Prediction"]
 
@@ -146,7 +146,7 @@ class Client:
         if response.status_code == _HTTP_OK and isinstance(values, dict):
             return values
         if response.status_code == _HTTP_REFUSED and isinstance(values, dict):
-            problems = _problems(values)
+            problems = problems_of(values)
             if problems:
                 raise errors.InvalidInputError(problems)
         text = response.text[:_SHOWN]
@@ -182,19 +182,6 @@ class Client:
             f"{self.base_url} does not answer ({reason}); check the address, and that the server "
             f"runs: python -m mlref.serving ARTIFACT"
         )
-
-
-def _problems(values: Mapping[str, Any]) -> list[errors.InputProblem]:
-    """The problems of a refusal; none if it is not one of ours."""
-    try:
-        return [
-            errors.PROBLEM_KINDS.get(problem["kind"], errors.InputProblem)(
-                problem["message"], column=problem["column"], rows=problem["rows"]
-            )
-            for problem in values["problems"]
-        ]
-    except (KeyError, TypeError, ValueError):
-        return []
 
 
 def _predictions(values: Any) -> np.ndarray:

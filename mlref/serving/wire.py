@@ -21,7 +21,15 @@ from mlref import errors
 from mlref.artifact import Artifact, Manifest, Output
 from mlref.schema import Column, Schema
 
-__all__ = ["describe_model", "describe_predict", "dump", "model_name", "refusal", "request_schema"]
+__all__ = [
+    "describe_model",
+    "describe_predict",
+    "dump",
+    "model_name",
+    "problems_of",
+    "refusal",
+    "request_schema",
+]
 
 _EXAMPLE_ROWS = 2
 _EXAMPLE_CATEGORIES = 5
@@ -35,6 +43,19 @@ def dump(values: Any) -> bytes:
 def refusal(error: str, problems: Sequence[errors.InputProblem] = ()) -> dict[str, Any]:
     """The body of every answer that is not a success."""
     return {"error": error, "problems": [problem.as_dict() for problem in problems]}
+
+
+def problems_of(body: Any) -> list[errors.InputProblem]:
+    """The typed problems in the body that `refusal` made; none if it is not one of ours."""
+    try:
+        return [
+            errors.PROBLEM_KINDS.get(problem["kind"], errors.InputProblem)(
+                problem["message"], column=problem["column"], rows=problem["rows"]
+            )
+            for problem in body["problems"]
+        ]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def model_name(manifest: Manifest) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from mlref import errors
 from mlref.schema import Column, Schema
 from mlref.serving import create_app
-from mlref.serving.wire import request_schema
+from mlref.serving.wire import dump, problems_of, refusal, request_schema
 
 
 @pytest.fixture(params=["colours", "digits", "diabetes"])
@@ -96,3 +98,16 @@ def test_the_document_pages_open(colours_app: Any) -> None:
     page = asyncio.run(get())
     assert page.status_code == 200
     assert "/openapi.json" in page.text
+
+
+def test_problems_come_back_from_the_body_of_a_refusal() -> None:
+    """With their kinds, columns and rows; from what is none of ours come none."""
+    problems = [
+        errors.MissingColumnError("temp is missing", column="temp"),
+        errors.MalformedRequestError("no JSON", rows=[3]),
+    ]
+    back = problems_of(json.loads(dump(refusal("wrong", problems))))
+    assert [(type(each), each.as_dict()) for each in back] == [
+        (type(each), each.as_dict()) for each in problems
+    ]
+    assert problems_of({"error": "busy"}) == problems_of([]) == problems_of(None) == []

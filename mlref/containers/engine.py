@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,15 @@ from mlref.runtime.lazy import extra, installed
 if TYPE_CHECKING:
     import docker
 
-__all__ = ["LABEL", "available", "build_command", "build_environment", "connect", "labels"]
+__all__ = [
+    "LABEL",
+    "available",
+    "build_command",
+    "build_environment",
+    "connect",
+    "labels",
+    "needs_published_ports",
+]
 
 LABEL = "mlref.owner"
 """The label on every image, container, network and volume that mlref makes."""
@@ -101,6 +110,21 @@ def labels(more: Mapping[str, str] | None = None) -> dict[str, str]:
     {'mlref.owner': 'mlref'}
     """
     return {LABEL: "mlref", **(more or {})}
+
+
+def needs_published_ports(client: docker.DockerClient) -> bool:
+    """Whether containers are reached through ports of 127.0.0.1 only, and not by their address.
+
+    So it is where the daemon runs in a virtual machine, on another machine, or without root.
+
+    Args:
+        client: as `connect` gives it.
+    """
+    if sys.platform != "linux" or not str(client.api.base_url).startswith("http+docker"):
+        return True
+    told = client.info()
+    rootless = any("rootless" in option for option in told.get("SecurityOptions") or [])
+    return rootless or "Desktop" in told.get("OperatingSystem", "")
 
 
 def _on_path(name: str) -> list[str]:

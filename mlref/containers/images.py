@@ -209,9 +209,7 @@ def _digests(client: Any, inputs: str) -> set[str]:
     return {image.id for image in found}
 
 
-def _described(
-    client: Any, tag: str, seconds: float, inputs: str, before: set[str]
-) -> Image:
+def _described(client: Any, tag: str, seconds: float, inputs: str, before: set[str]) -> Image:
     image = client.images.get(tag)
     note = ""
     if before and image.id not in before:
@@ -249,4 +247,4 @@ def _layers(image: Any) -> tuple[Layer, ...]:
             base += step["Size"]
         else:
             ours.append(Layer(name, instruction.removesuffix(" # buildkit"), step["Size"]))
-    return ((Layer("base", "FROM", base), *ours) if base else tuple(ours))
+    return (Layer("base", "FROM", base), *ours) if base else tuple(ours)

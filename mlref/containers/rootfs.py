@@ -51,7 +51,8 @@ _NEVER_IN_A_SERVER = (
     "tracemalloc.py", "turtle.py", "unittest", "venv", "wsgiref", "xmlrpc", "zipapp.py",
 )  # fmt: skip
 _UNREAD = (
-    "*.a", "*.c", "*.cpp", "*.h", "*.hpp", "*.lib", "*.pxd", "*.pyi", "*.pyx", "__pycache__", "test", "tests",
+    "*.a", "*.c", "*.cpp", "*.h", "*.hpp", "*.lib", "*.pxd", "*.pyi", "*.pyx", "__pycache__",
+    "test", "tests",
 )  # fmt: skip
 # Of the libraries that a server of ONNX graphs imports, the parts that it never does. The Python
 # binding of ONNX Runtime holds the whole runtime; the library of 35 MB beside it is for C programs.
@@ -62,8 +63,8 @@ _UNUSED = (
 )  # fmt: skip
 # Byte code that is valid without a look at its source's time: wherever it is copied, it stays so.
 _UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
-_PASSWD = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
-_GROUP = "root:x:0:\nnogroup:x:65534:\n"
+_USERS = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+_GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 
 
 def python(root: Path, *, extra: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -106,12 +107,12 @@ def minimal(root: Path, sites: Sequence[str | os.PathLike[str]]) -> None:
     for path in (*_objects(root), root / "usr/local/bin" / _version()):
         strip(path)
     _accounts(root)
-    for path in ("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/ssl/certs"):
-        source, target = Path(path), _inside(root, path)
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
-        elif source.is_file():
-            shutil.copy2(source, target)
+    for name in ("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/ssl/certs"):
+        file, target = Path(name), _inside(root, name)
+        if file.is_dir():
+            shutil.copytree(file, target, dirs_exist_ok=True)
+        elif file.is_file():
+            shutil.copy2(file, target)
 
 
 def prune(folder: Path) -> int:
@@ -173,7 +174,7 @@ def strip(path: Path) -> int:
         return 0
     offset, entry_bytes, count = struct.unpack_from("<32xQ14xHH", data)
     headers = [struct.unpack_from("<IIQQQQ", data, offset + i * entry_bytes) for i in range(count)]
-    end = max(start + size for _, _, start, _, _, size in headers)
+    end: int = max(start + size for _, _, start, _, _, size in headers)
     end = max(end, offset + count * entry_bytes)
     if end >= len(data):
         return 0
@@ -275,7 +276,11 @@ def _add_objects(root: Path, paths: Iterable[Path], *, within: Sequence[Path] = 
 
 def _accounts(root: Path) -> None:
     """Names for the numbers of users, a folder for temporary files, one home."""
-    for name, text in (("passwd", _PASSWD), ("group", _GROUP), ("nsswitch.conf", "hosts: files dns\n")):
+    for name, text in (
+        ("passwd", _USERS),
+        ("group", _GROUPS),
+        ("nsswitch.conf", "hosts: files dns\n"),
+    ):
         path = root / "etc" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -44,9 +44,7 @@ def runtime_versions(extras: Iterable[str] = EXTRAS) -> dict[str, str]:
         MissingExtraError: one of the libraries is not installed here.
     """
     found: dict[str, str] = {}
-    waiting = [
-        need for need in _needs("mlref", extras) if need.name not in _NOT_IN_A_SERVER
-    ]
+    waiting = [need for need in _needs("mlref", extras) if need.name not in _NOT_IN_A_SERVER]
     while waiting:
         need = waiting.pop()
         name = canonicalize_name(need.name)
@@ -71,8 +69,7 @@ def fetch_wheels(versions: Mapping[str, str], folder: Path | None = None) -> Pat
     target = folder or cache_folder() / "wheels" / _set_name(wanted)
     target.mkdir(parents=True, exist_ok=True)
     there = {
-        (name, str(version))
-        for name, version, *_ in map(parse_wheel_filename, _names(target))
+        (name, str(version)) for name, version, *_ in map(parse_wheel_filename, _names(target))
     }
     missing = [f"{name}=={wanted[name]}" for name in wanted if (name, wanted[name]) not in there]
     if missing:
@@ -124,13 +121,19 @@ def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
-        advice = "python -m ensurepip" if distribution == "pip" else 'pip install "mlref[serve,simd,redis]"'
+        advice = (
+            "python -m ensurepip"
+            if distribution == "pip"
+            else 'pip install "mlref[serve,simd,redis]"'
+        )
         text = f"{distribution} is not installed, and an image gets what is installed: {advice}"
         raise MissingExtraError(text, name=distribution) from None
 
 
 def _set_name(versions: Mapping[str, str]) -> str:
-    text = "\n".join([platform.machine(), _tag(), *(f"{n}=={v}" for n, v in sorted(versions.items()))])
+    text = "\n".join(
+        [platform.machine(), _tag(), *(f"{n}=={v}" for n, v in sorted(versions.items()))]
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

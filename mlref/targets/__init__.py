@@ -9,16 +9,17 @@
 """
 
 from mlref.targets.base import Description, Endpoint, Target
+from mlref.targets.container import Container
 from mlref.targets.in_process import InProcess
 from mlref.targets.local import Local
 
-__all__ = ["Description", "Endpoint", "InProcess", "Local", "Target", "all_targets"]
+__all__ = ["Container", "Description", "Endpoint", "InProcess", "Local", "Target", "all_targets"]
 
 
 def all_targets() -> tuple[Target, ...]:
     """Every target with its defaults, the reference first.
 
     >>> [target.name for target in all_targets()]
-    ['in_process', 'local']
+    ['in_process', 'local', 'container']
     """
-    return (InProcess(), Local())
+    return (InProcess(), Local(), Container())

@@ -13,7 +13,8 @@ It runs as process 1 of a container, whose signals have no default action: until
 taken SIGTERM over (it drains), the handler of this module ends the process.
 
 `health` is for HEALTHCHECK, in an image that may have neither a shell nor curl. It runs every few
-seconds on the processor time of the server, so it imports next to nothing.
+seconds on the processor time of the server, so it imports next to nothing. Lambda does not look at
+HEALTHCHECK; where `lambda` is tried out in Docker, its container counts as unhealthy.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _PROGRAM = "python -m mlref.serving.container"
 _USAGE, _FAILED = 2, 1
 _OK = 200
 _READY = "/health/ready"
-_TIMEOUT_S = 3.0
+_TIMEOUT_S = 2.0
 _SHOWN = 200  # bytes of an answer that is not the one hoped for
 
 

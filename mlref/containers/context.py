@@ -4,7 +4,7 @@
     ├── wheels/            the libraries, one file each
     ├── requirements.txt   their versions and SHA-256
     ├── model/             the artefact
-    ├── mlref/             the code that a server runs: no notebooks, no labs, no training
+    ├── code/opt/          the code that a server runs, and its byte code: no notebooks, no training
     └── rootfs.py          what the Dockerfile's steps do with files
 
 A context that is made from the same things is the same, down to the times of its files, so a
@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import py_compile
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,12 +28,18 @@ from mlref.containers.wheels import fetch_wheels, pinned, runtime_versions
 __all__ = ["inputs_digest", "make_context"]
 
 _CODE = ("__init__.py", "artifact", "errors.py", "py.typed", "runtime", "schema", "serving")
+_HOME, _BYTECODE = Path("/opt/mlref"), Path("/opt/bytecode")  # as in deploy/Dockerfile
+_CACHED_SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _EPOCH = 1_577_836_800  # 2020-01-01: a file's time is part of a layer, and says nothing here
 
 
 def make_context(
-    artifact: Artifact, folder: Path, *, versions: Mapping[str, str] | None = None
+    artifact: Artifact,
+    folder: Path,
+    *,
+    versions: Mapping[str, str] | None = None,
+    package: Path | None = None,
 ) -> None:
     """Fill a folder with what the image of an artefact is built from.
 
@@ -39,6 +47,7 @@ def make_context(
         artifact: what to serve.
         folder: an empty folder, or one that is not there.
         versions: name -> version of each library; None means those that are installed here.
+        package: the folder `mlref` with the server's code; None means the one that runs.
 
     Raises:
         ContainerError: a wheel cannot be had.
@@ -50,13 +59,7 @@ def make_context(
         _link(wheel, folder / "wheels" / wheel.name)
     (folder / "requirements.txt").write_text(pinned(wheels))
     shutil.copytree(artifact.folder, folder / "model")
-    for name in _CODE:
-        source, target = _PACKAGE / name, folder / "mlref" / name
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(source, target)
+    _add_code(folder / "code", package or _PACKAGE)
     shutil.copyfile(rootfs.__file__, folder / "rootfs.py")
     _normalize(folder)
 
@@ -78,6 +81,30 @@ def inputs_digest(context: Path, dockerfile: Path, arguments: Mapping[str, str])
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{path.relative_to(context).as_posix()}\0{content}\0".encode())
     return digest.hexdigest()
+
+
+def _add_code(root: Path, package: Path) -> None:
+    """The server's code at the path that it has in the image, with its byte code.
+
+    Compiled here, because a step of the builder's takes longer than the compiler.
+    """
+    home, compiled = root / _HOME.relative_to("/"), root / _BYTECODE.relative_to("/")
+    for name in _CODE:
+        source = package / name
+        files = source.rglob("*") if source.is_dir() else [source]
+        for file in sorted(file for file in files if file.suffix in {".py", ".typed"}):
+            part = Path("mlref") / file.relative_to(package)
+            (home / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, home / part)
+            if file.suffix == ".py":
+                target = compiled / _HOME.relative_to("/") / part.with_suffix(_CACHED_SUFFIX)
+                py_compile.compile(
+                    str(file),
+                    cfile=str(target),
+                    dfile=str(_HOME / part),
+                    doraise=True,
+                    invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+                )
 
 
 def _link(source: Path, target: Path) -> None:

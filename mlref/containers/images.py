@@ -94,6 +94,7 @@ def build(
     name: str | None = None,
     base: str | None = None,
     versions: Mapping[str, str] | None = None,
+    package: Path | None = None,
     cached: bool = True,
     tell: Callable[[str], object] | None = None,
 ) -> Image:
@@ -108,6 +109,7 @@ def build(
         name: repository and tag; None means mlref-NAME:VERSION-FLAVOUR.
         base: the image to start from; None means whatever `base_image` finds.
         versions: name -> version of each library; None means those that are installed here.
+        package: the folder `mlref` with the server's code; None means the one that runs.
         cached: False builds every step anew.
         tell: called with lines that say what is done; None for nobody.
 
@@ -127,7 +129,7 @@ def build(
     tag = name or f"mlref-{manifest.name}:{manifest.version}-{flavour}"
     with tempfile.TemporaryDirectory(prefix="mlref-context-") as folder:
         context = Path(folder) / "context"
-        make_context(artifact, context, versions=versions)
+        make_context(artifact, context, versions=versions, package=package)
         base_digest = client.images.get(found).id
         inputs = inputs_digest(context, dockerfile(), {"base": base_digest, "target": flavour})
         before = _digests(client, inputs)
@@ -230,7 +232,7 @@ def _described(client: Any, tag: str, seconds: float, inputs: str, before: set[s
 _STEPS = (  # in the instruction -> what it is
     (r"COPY /opt ", "libraries"),
     (r"COPY model ", "model"),
-    (r"COPY (mlref|/opt/bytecode/opt/mlref)", "code"),
+    (r"COPY code ", "code"),
     (r"COPY /rootfs ", "all files"),
 )
 

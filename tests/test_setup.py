@@ -19,7 +19,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 EXPECTED_EXTRAS = {
     "train", "serve", "torch", "aws", "sagemaker", "tracking", "cluster", "edge", "llm", "study",
-    "notebooks", "tensorflow", "dev", "all", "simd", "redis",
+    "notebooks", "tensorflow", "dev", "all", "simd", "redis", "lambda",
 }  # fmt: skip
 USERS_LIST = {
     "jupyterlab", "nbval", "papermill", "scikit-learn", "torch", "onnxruntime", "docker", "boto3",

@@ -8,24 +8,28 @@
     └── rootfs.py          what the Dockerfile's steps do with files
 
 A context that is made from the same things is the same, down to the times of its files, so a
-builder that has seen it before builds nothing.
+builder that has seen it before builds nothing. And it is always at the same place: a builder asks
+only for the files that are new to it, and tells contexts apart by their path.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import py_compile
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlref.artifact import Artifact
 from mlref.containers import rootfs
-from mlref.containers.wheels import fetch_wheels, pinned, runtime_versions
+from mlref.containers.wheels import cache_folder, fetch_wheels, pinned, runtime_versions
+from mlref.errors import ContainerError
 
-__all__ = ["inputs_digest", "make_context"]
+__all__ = ["context_folder", "inputs_digest", "make_context"]
 
 _CODE = ("__init__.py", "artifact", "errors.py", "py.typed", "runtime", "schema", "serving")
 _HOME, _BYTECODE = Path("/opt/mlref"), Path("/opt/bytecode")  # as in deploy/Dockerfile
@@ -62,6 +66,26 @@ def make_context(
     _add_code(folder / "code", package or _PACKAGE)
     shutil.copyfile(rootfs.__file__, folder / "rootfs.py")
     _normalize(folder)
+
+
+@contextmanager
+def context_folder() -> Iterator[Path]:
+    """The place of contexts, empty and for nobody else until the end of the block.
+
+    Raises:
+        ContainerError: the cache folder cannot be written.
+    """
+    folder = cache_folder() / "context"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_suffix(".lock").open("w")
+    except OSError as error:
+        text = f"{folder.parent} cannot be written ({error.strerror})"
+        raise ContainerError(f"{text}: set MLREF_CACHE to a folder that can") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(folder, ignore_errors=True)
+        yield folder
 
 
 def inputs_digest(context: Path, dockerfile: Path, arguments: Mapping[str, str]) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from mlref import resources
 from mlref.artifact import Artifact
 from mlref.containers import engine
 from mlref.containers.base import base_image
-from mlref.containers.context import inputs_digest, make_context
+from mlref.containers.context import context_folder, inputs_digest, make_context
 from mlref.errors import ImageBuildError
 from mlref.tables import Table
 
@@ -127,8 +126,7 @@ def build(
     found = base_image(base, tell=tell)
     manifest = artifact.manifest
     tag = name or f"mlref-{manifest.name}:{manifest.version}-{flavour}"
-    with tempfile.TemporaryDirectory(prefix="mlref-context-") as folder:
-        context = Path(folder) / "context"
+    with context_folder() as context:
         make_context(artifact, context, versions=versions, package=package)
         base_digest = client.images.get(found).id
         inputs = inputs_digest(context, dockerfile(), {"base": base_digest, "target": flavour})

@@ -26,7 +26,7 @@ from mlref.errors import ContainerError, MissingExtraError
 
 __all__ = ["EXTRAS", "cache_folder", "fetch_wheels", "pinned", "runtime_versions"]
 
-EXTRAS = ("serve", "simd", "redis")
+EXTRAS = ("serve", "simd", "redis", "lambda")
 """The extras of mlref whose libraries an image brings."""
 
 _NOT_IN_A_SERVER = ("httpx", "rich", "typer")  # of the client and of the command line
@@ -124,7 +124,7 @@ def _version(distribution: str) -> str:
         advice = (
             "python -m ensurepip"
             if distribution == "pip"
-            else 'pip install "mlref[serve,simd,redis]"'
+            else 'pip install "mlref[serve,simd,redis,lambda]"'
         )
         text = f"{distribution} is not installed, and an image gets what is installed: {advice}"
         raise MissingExtraError(text, name=distribution) from None

@@ -21,6 +21,7 @@ UNLOCKS = {
     "train": "the flights data, training the models",
     "serve": "the model server and its client",
     "simd": "large matrices read four times faster",
+    "lambda": "the model as an AWS Lambda function",
     "redis": "a response cache that servers share",
     "torch": "the second model, PyTorch's formats",
     "aws": "AWS, the local one and the real one",

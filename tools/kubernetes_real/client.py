@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,7 @@ from mlref.errors import MlrefError
 __all__ = ["Api", "RefusedError"]
 
 _TIMEOUT_S = 60.0
+_SLICE_S = "2"  # a server does not end while somebody watches
 _MERGE = "application/merge-patch+json"
 
 
@@ -77,18 +79,23 @@ class Api:
         """The object, or the server's status."""
         return self._ask("DELETE", path)
 
-    def watch(self, path: str, timeout_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What happens to the objects of a list from now on: kind of event, and object.
+    def watch(self, path: str, stopped: threading.Event) -> Iterator[dict[str, Any]]:
+        """The objects of a list, each as it is at first and after every change.
 
         Args:
             path: of the list.
-            timeout_s: the server ends the watch after so many seconds.
+            stopped: ends the watch, within seconds.
         """
-        query = {"watch": "true", "timeoutSeconds": str(int(timeout_s))}
-        with self._client.stream("GET", path, params=query, timeout=None) as response:
-            for line in response.iter_lines():
-                event = json.loads(line)
-                yield event["type"], event["object"]
+        listed = self.get(path)
+        yield from listed["items"]
+        version = listed["metadata"]["resourceVersion"]
+        while not stopped.is_set():
+            query = {"watch": "true", "timeoutSeconds": _SLICE_S, "resourceVersion": version}
+            with self._client.stream("GET", path, params=query) as response:
+                for line in response.iter_lines():
+                    changed = json.loads(line)["object"]
+                    version = changed["metadata"]["resourceVersion"]
+                    yield changed
 
     def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, kind: str | None = None

@@ -73,6 +73,7 @@ class Case:
     Attributes:
         name: unique; also the name of its namespace.
         kind: the rule that it is about.
+        about: what happens in it, in words.
         replicas: what the target asks for.
         spec: of the HorizontalPodAutoscaler, as the API takes it, without scaleTargetRef.
         pods: by name.
@@ -82,6 +83,7 @@ class Case:
 
     name: str
     kind: str
+    about: str
     replicas: int
     spec: Mapping[str, Any]
     pods: Mapping[str, Pod] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,13 +44,13 @@ class MetricsApi:
 
     Attributes:
         clock: what the samples' ages count from.
-        readings: by namespace; may be changed at any time.
-        asked: each query, in order: its moment and namespace.
+        readings: by namespace: called for each query.
+        asked: the moments of the queries, by namespace.
     """
 
     clock: Clock
-    readings: dict[str, Readings] = field(default_factory=dict)
-    asked: list[tuple[datetime, str]] = field(default_factory=list)
+    readings: dict[str, Callable[[], Readings]] = field(default_factory=dict)
+    asked: dict[str, list[datetime]] = field(default_factory=dict)
 
     def answer(self, path: str) -> dict[str, Any] | None:
         """What is at a path; None if there is nothing."""
@@ -67,8 +67,8 @@ class MetricsApi:
 
     def _read(self, namespace: str) -> Readings:
         """What holds in a namespace; the question is noted."""
-        self.asked.append((self.clock.now(), namespace))
-        return self.readings.get(namespace, Readings())
+        self.asked.setdefault(namespace, []).append(self.clock.now())
+        return self.readings.get(namespace, Readings)()
 
     def _pods(self, readings: Readings) -> dict[str, Any]:
         items = [

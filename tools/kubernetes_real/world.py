@@ -15,7 +15,16 @@ from kubernetes_real.client import Api
 from kubernetes_real.data import Case, Pod
 from kubernetes_real.metrics_api import stamp
 
-__all__ = ["AUTOSCALERS", "TARGET", "create_autoscaler", "create_pod", "create_target", "replicas"]
+__all__ = [
+    "AUTOSCALERS",
+    "TARGET",
+    "create_autoscaler",
+    "create_pod",
+    "create_target",
+    "set_bound",
+    "set_replicas",
+    "set_status",
+]
 
 AUTOSCALERS = "/apis/autoscaling/v2beta2/horizontalpodautoscalers"
 TARGET = "target"
@@ -32,13 +41,13 @@ def create_target(api: Api, case: Case, base: datetime) -> None:
         base: what the ages of its pods count from.
     """
     api.post("/api/v1/namespaces", {"metadata": {"name": case.name}})
-    deployments = f"/apis/apps/v1/namespaces/{case.name}/deployments"
+    deployments = _target(case.name).removesuffix(f"/{TARGET}")
     labels = {"app": case.name}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [_container("model", {})]}}
     spec = {"replicas": case.replicas, "selector": {"matchLabels": labels}, "template": template}
     api.post(deployments, {"metadata": {"name": TARGET}, "spec": spec})
     count = case.replicas if case.status_replicas is None else case.status_replicas
-    api.patch(f"{deployments}/{TARGET}/status", {"status": {"replicas": count}})
+    set_status(api, case.name, count)
     for name, pod in case.pods.items():
         create_pod(api, case.name, name, pod, base)
 
@@ -85,10 +94,32 @@ def create_autoscaler(api: Api, namespace: str, spec: Mapping[str, Any]) -> None
     api.post(path, body)
 
 
-def replicas(api: Api, namespace: str) -> int:
-    """How many replicas the target asks for now."""
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{TARGET}"
-    return int(api.get(path)["spec"]["replicas"])
+def set_status(api: Api, namespace: str, replicas: int) -> None:
+    """Have the target say that it has so many pods."""
+    api.patch(f"{_target(namespace)}/status", {"status": {"replicas": replicas}})
+
+
+def set_replicas(api: Api, namespace: str, replicas: int) -> None:
+    """Have the target ask for so many pods."""
+    api.patch(_target(namespace), {"spec": {"replicas": replicas}})
+
+
+def set_bound(api: Api, namespace: str, field: str, value: int) -> None:
+    """Change a field of the autoscaler's spec.
+
+    Args:
+        api: a client of the API server.
+        namespace: where the autoscaler is.
+        field: minReplicas or maxReplicas.
+        value: what it becomes.
+    """
+    path = f"/apis/autoscaling/v2beta2/namespaces/{namespace}/horizontalpodautoscalers/{TARGET}"
+    api.patch(path, {"spec": {field: value}})
+
+
+def _target(namespace: str) -> str:
+    """The path of the target."""
+    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{TARGET}"
 
 
 def _container(name: str, requests: Mapping[str, int]) -> dict[str, Any]:

@@ -48,14 +48,14 @@ def _case(generator: random.Random, number: int) -> Case:
         if generator.random() < 0.85:  # noqa: PLR2004 - the others have no sample
             used = max(0, round(generator.gauss(level, level / 4)))
             samples[name] = Sample(usage_milli={MODEL: {"cpu": used}}, **special)
+    counts = [f"{states.count(state)} {state}" for state in sorted(set(states))]
     metrics = _metrics(generator)
     replicas = max(1, len(pods) + generator.choice([-1, 0, 0, 0, 0, 1]))
     each = {name: sample.usage_milli[MODEL]["cpu"] for name, sample in samples.items()}
     return Case(
         name=f"random-{number:03d}",
         kind="random",
-        about=f"number {number}: "
-        + ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))),
+        about=f"number {number}: {', '.join(counts)}",
         replicas=replicas,
         spec=spec(
             *metrics,

@@ -3,7 +3,7 @@
     context/
     ├── wheels/            the libraries, one file each
     ├── requirements.txt   their versions and SHA-256
-    ├── model/             the artefact
+    ├── model/opt/         the artefact
     ├── code/opt/          the code that a server runs, and its byte code: no notebooks, no training
     └── rootfs.py          what the Dockerfile's steps do with files
 
@@ -35,7 +35,6 @@ _CODE = ("__init__.py", "artifact", "errors.py", "py.typed", "runtime", "schema"
 _HOME, _BYTECODE = Path("/opt/mlref"), Path("/opt/bytecode")  # as in deploy/Dockerfile
 _CACHED_SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 _PACKAGE = Path(__file__).resolve().parents[1]
-_EPOCH = 1_577_836_800  # 2020-01-01: a file's time is part of a layer, and says nothing here
 
 
 def make_context(
@@ -62,7 +61,7 @@ def make_context(
     for wheel in sorted(wheels.glob("*.whl")):
         _link(wheel, folder / "wheels" / wheel.name)
     (folder / "requirements.txt").write_text(pinned(wheels))
-    shutil.copytree(artifact.folder, folder / "model")
+    shutil.copytree(artifact.folder, folder / "model/opt/ml/model")
     _add_code(folder / "code", package or _PACKAGE)
     shutil.copyfile(rootfs.__file__, folder / "rootfs.py")
     _normalize(folder)
@@ -143,4 +142,4 @@ def _normalize(folder: Path) -> None:
     """Permissions and times that depend neither on this user nor on this moment."""
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
-        os.utime(path, (_EPOCH, _EPOCH))
+        os.utime(path, (rootfs.EPOCH, rootfs.EPOCH))

@@ -14,10 +14,12 @@ import functools
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlref.errors import DockerUnavailableError
@@ -40,6 +42,8 @@ LABEL = "mlref.owner"
 """The label on every image, container, network and volume that mlref makes."""
 
 _TIMEOUT_S = 10.0
+_ANSWER_S = 60
+_SOCKET = "/var/run/docker.sock"
 _LAST_WITH_BUILDKIT = 23  # since this version, the command needs the plugin buildx for BuildKit
 _INSTALL = "install Docker (https://docs.docker.com/engine/install/; Debian: apt install docker.io)"
 
@@ -57,7 +61,7 @@ def available() -> str | None:
 
 
 def connect() -> docker.DockerClient:
-    """A client of the daemon that DOCKER_HOST or the current context names.
+    """A client of the daemon that DOCKER_HOST names, or the `docker` command's current context.
 
     Raises:
         DockerUnavailableError: no daemon answers, or this user may not talk to it.
@@ -66,8 +70,10 @@ def connect() -> docker.DockerClient:
     with extra("cluster"):
         import docker
         import requests
+    host = _host()
     try:
-        client = docker.from_env(timeout=60)
+        _knock(host)
+        client = docker.from_env(environment={**os.environ, "DOCKER_HOST": host}, timeout=_ANSWER_S)
         client.ping()
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise DockerUnavailableError(_advice(error)) from error
@@ -127,6 +133,22 @@ def needs_published_ports(client: docker.DockerClient) -> bool:
     return rootless or "Desktop" in told.get("OperatingSystem", "")
 
 
+def _host() -> str:
+    """Where the daemon listens, for instance "unix:///var/run/docker.sock"."""
+    named = os.environ.get("DOCKER_HOST")
+    if named or Path(_SOCKET).exists():
+        return named or f"unix://{_SOCKET}"
+    found = _run("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+    return (found or "").strip() or f"unix://{_SOCKET}"
+
+
+def _knock(host: str) -> None:
+    """Raise what the system says of a socket on which nobody listens; the SDK would leak it."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(host.removeprefix("unix://"))
+
+
 def _on_path(name: str) -> list[str]:
     """Every program of that name, in the order of the PATH."""
     folders = os.get_exec_path()
@@ -151,8 +173,7 @@ def _run(*command: str) -> str | None:
 
 def _advice(error: Any) -> str:
     """Why the daemon does not answer, and what to do."""
-    text = str(error)
-    if "Permission denied" in text:
+    if isinstance(error, PermissionError) or "Permission denied" in str(error):
         return (
             "this user may not talk to the Docker daemon; "
             "add it to the group (sudo usermod -aG docker $USER) and log in again"

@@ -213,10 +213,11 @@ def _described(client: Any, tag: str, seconds: float, inputs: str, before: set[s
     image = client.images.get(tag)
     note = ""
     if before and image.id not in before:
-        note = (
-            "the same inputs gave another digest before: the builder did not have those steps any "
-            "more, and files that a step writes carry the time of the build"
-        )
+        known = {tuple(client.images.get(digest).attrs["RootFS"]["Layers"]) for digest in before}
+        if tuple(image.attrs["RootFS"]["Layers"]) in known:
+            note = "every layer is as before; the digest differs as it covers the time of the build"
+        else:
+            note = "the same inputs gave other layers before: a step is not reproducible"
     return Image(
         name=tag,
         digest=image.id,
@@ -228,7 +229,7 @@ def _described(client: Any, tag: str, seconds: float, inputs: str, before: set[s
 
 
 _STEPS = (  # in the instruction -> what it is
-    (r"COPY /opt ", "libraries"),
+    (r"COPY /tree ", "libraries"),
     (r"COPY model ", "model"),
     (r"COPY code ", "code"),
     (r"COPY /rootfs ", "all files"),

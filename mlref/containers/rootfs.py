@@ -1,11 +1,12 @@
 """The files that Python needs to run, and nothing else. Standard library only.
 
-Three commands work on folders. The last three run inside a build, where there is no mlref yet, so
-this file is a script, too: `python rootfs.py COMMAND ...`.
+All but the first run inside a build, where there is no mlref yet, so this file is a script, too:
+`python rootfs.py COMMAND ...`.
 
     python FOLDER            this interpreter, its library and every shared object that they load
     prune FOLDER             delete what no running server reads: tests, headers, type stubs ...
     bytecode MODULE ...      compile what importing these modules reads
+    tree FOLDER SITE         move a site into a tree in which every file has the same time
     minimal FOLDER SITE ...  like `python`, with site folders, and without what a server never does
 
 A program finds its shared objects through the dynamic loader, so the loader is asked, and not a
@@ -28,7 +29,21 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["add_files", "bytecode", "main", "minimal", "prune", "python", "shared_objects", "strip"]
+__all__ = [
+    "EPOCH",
+    "add_files",
+    "bytecode",
+    "main",
+    "minimal",
+    "prune",
+    "python",
+    "settle",
+    "shared_objects",
+    "strip",
+]
+
+EPOCH = 1_577_836_800
+"""2020-01-01: the time of every file of an image, in seconds since 1970."""
 
 _LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")
 # What PEP 600 lets a manylinux wheel count on, and what the C library opens by name at run time.
@@ -157,6 +172,16 @@ def bytecode(modules: Iterable[str]) -> int:
     return len(sources)
 
 
+def settle(folder: Path) -> None:
+    """Give a folder and all in it the same time, so that the same content is the same layer.
+
+    Args:
+        folder: what a step has written.
+    """
+    for path in [*folder.rglob("*"), folder]:
+        os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+
+
 def strip(path: Path) -> int:
     """Cut off what a loader never reads of an ELF file; returns how many bytes that were.
 
@@ -229,6 +254,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("python").add_argument("folder", type=Path)
     commands.add_parser("prune").add_argument("folder", type=Path)
+    tree = commands.add_parser("tree")
+    tree.add_argument("folder", type=Path)
+    tree.add_argument("site", type=Path)
     commands.add_parser("bytecode").add_argument("modules", nargs="+")
     minimal_command = commands.add_parser("minimal")
     minimal_command.add_argument("folder", type=Path)
@@ -240,8 +268,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"pruned {prune(given.folder) / 1e6:.1f} MB")  # noqa: T201 - a command
     elif given.command == "bytecode":
         print(f"compiled {bytecode(given.modules)} files")  # noqa: T201 - a command
+    elif given.command == "tree":
+        given.folder.mkdir()
+        shutil.move(given.site, _inside(given.folder, given.site))
+        settle(given.folder)
     else:
         minimal(given.folder, given.sites)
+        settle(given.folder)
 
 
 def _interpreter(root: Path, without: Sequence[str]) -> None:

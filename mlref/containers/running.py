@@ -39,7 +39,8 @@ RUN_LABEL = "mlref.run"
 
 _PORT = 8080
 _POLL_S = 0.02
-_STATE_EVERY = 10  # polls of the server between two looks at the container's state
+_STATE_S = 0.2  # between two looks at the container's state
+_CONNECT_S = 0.5
 _TAIL_LINES = 20
 
 
@@ -47,6 +48,7 @@ def run(
     image: Image | str,
     command: Sequence[str] = (),
     *,
+    entrypoint: Sequence[str] | None = None,
     isolation: Isolation = DEFAULT_ISOLATION,
     environment: Mapping[str, str] | None = None,
     mounts: Mapping[str | os.PathLike[str], str] | None = None,
@@ -60,6 +62,7 @@ def run(
     Args:
         image: what to run; a name, or the result of `build`.
         command: arguments for the image's entry point; none means its own.
+        entrypoint: another program than the image's own.
         isolation: what it may do.
         environment: variables.
         mounts: folder of this machine -> where it appears in the container, read-only.
@@ -84,6 +87,7 @@ def run(
         found = client.containers.create(
             name,
             list(command) or None,
+            entrypoint=list(entrypoint) if entrypoint else None,
             environment=dict(environment or {}),
             labels=engine.labels({RUN_LABEL: token}),
             ports={f"{port}/tcp": ("127.0.0.1", None)} if public else None,
@@ -208,9 +212,10 @@ class Container:
             ProcessNotReadyError: it was not ready within the limit, or its health check failed.
         """
         ready = check or (lambda: self._answers(path))
-        end = time.monotonic() + timeout_s
-        looks, state, event = 0, self.state(), threading.Event()
+        event, begin, look_again = threading.Event(), time.monotonic(), 0.0
         while True:
+            if time.monotonic() >= look_again:
+                state, look_again = self.state(), time.monotonic() + _STATE_S
             if not state.running:
                 text = self._said("was never ready", state)
                 raise ProcessExitedError(text, log_tail=self.log_tail())
@@ -219,13 +224,10 @@ class Container:
             if state.health == "unhealthy":
                 text = "fails its health check"
                 raise ProcessNotReadyError(self._said(text, state), log_tail=self.log_tail())
-            if time.monotonic() >= end:
+            if time.monotonic() - begin >= timeout_s:
                 text = f"was not ready within {timeout_s:g} s"
                 raise ProcessNotReadyError(self._said(text, state), log_tail=self.log_tail())
-            looks += 1
             event.wait(_POLL_S)
-            if looks % _STATE_EVERY == 0:
-                state = self.state()
 
     def wait(self, timeout_s: float) -> State:
         """Its last state, once it has ended by itself.
@@ -319,7 +321,9 @@ class Container:
         if self._url is None:
             return False
         parts = urlsplit(self._url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
+        connection = http.client.HTTPConnection(
+            parts.hostname or "", parts.port, timeout=_CONNECT_S
+        )
         try:
             connection.request("GET", path)
             return connection.getresponse().status == http.client.OK

@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -237,6 +237,7 @@ def start_load(
     think_s: float = 0.0,
     honour_retry_after: bool = False,
     timeout_s: float = 10.0,
+    also: Collection[str] = (),
 ) -> Load:
     """Clients that press a server while you do something else. Use it in a `with` block.
 
@@ -256,11 +257,12 @@ def start_load(
         think_s: seconds between an answer and the same client's next request.
         honour_retry_after: whether clients wait as long as a 503 tells them.
         timeout_s: seconds after which a client gives up waiting for an answer or a connection.
+        also: more addresses of this machine, for instance of a container that runs on it.
 
     Raises:
         ValueError: not an address of this machine, or a number that makes no sense.
     """
-    host, port = loopback(url)
+    host, port = loopback(url, also=also)
     each = [bodies] if isinstance(bodies, bytes) else list(bodies)
     if not each or concurrency < 1 or not seconds > 0 or not timeout_s > 0 or think_s < 0:
         raise ValueError(
@@ -299,6 +301,7 @@ def press(
     think_s: float = 0.0,
     honour_retry_after: bool = False,
     timeout_s: float = 10.0,
+    also: Collection[str] = (),
 ) -> LoadReport:
     """What became of the requests of clients that pressed a server for a while.
 
@@ -315,6 +318,7 @@ def press(
         think_s: seconds between an answer and the same client's next request.
         honour_retry_after: whether clients wait as long as a 503 tells them.
         timeout_s: seconds after which a client gives up waiting.
+        also: more addresses of this machine.
 
     Raises:
         ValueError: not an address of this machine, neither `seconds` nor `requests`, or a number
@@ -336,6 +340,7 @@ def press(
         think_s=think_s,
         honour_retry_after=honour_retry_after,
         timeout_s=timeout_s,
+        also=also,
     )
     try:
         return load.wait()

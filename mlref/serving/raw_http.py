@@ -8,7 +8,7 @@ refuses every other address.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -53,12 +53,13 @@ class Answer(NamedTuple):
         return self.headers.get("connection", "").lower() == "close"
 
 
-def loopback(url: str) -> tuple[str, int]:
+def loopback(url: str, *, also: Collection[str] = ()) -> tuple[str, int]:
     """The address and the port of a server on this machine.
 
     Args:
         url: for instance "http://127.0.0.1:8000"; a path in it is not looked at. "localhost" is
             taken for 127.0.0.1.
+        also: more addresses of this machine, for instance of a container that runs on it.
 
     Raises:
         ValueError: not plain HTTP, or not an address of loopback.
@@ -71,7 +72,7 @@ def loopback(url: str) -> tuple[str, int]:
         local = ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = False
-    if not local:
+    if not local and host not in also:
         raise ValueError(
             f"load and malformed requests go to this machine only, got {url!r}; "
             f"use the loopback address 127.0.0.1, ::1 or localhost"

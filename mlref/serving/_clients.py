@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import threading
 import time
@@ -14,6 +15,8 @@ from mlref.serving.raw_http import AnswerReader, RawAnswer, header_of
 
 __all__ = ["Clients"]
 
+_NOBODY = (ConnectionError, TimeoutError)
+_NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH)  # a container that is gone
 _AGAIN_S = 0.1  # between two attempts to connect
 _UNAVAILABLE = 503
 _SWEEPS = 8  # looks for time-outs within one `timeout_s`
@@ -145,11 +148,12 @@ class _Client(asyncio.Protocol):
         try:
             async with asyncio.timeout(clients.timeout_s):
                 await clients.loop.create_connection(lambda: self, clients.host, clients.port)
-        except (ConnectionError, TimeoutError):
-            clients.refused += 1
-            self._open_after(_AGAIN_S)
-        except OSError as error:  # no more descriptors, or ports, on this side
-            clients.fail(error)
+        except OSError as error:
+            if isinstance(error, _NOBODY) or error.errno in _NO_WAY:
+                clients.refused += 1
+                self._open_after(_AGAIN_S)
+            else:  # no more descriptors, or ports, on this side
+                clients.fail(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from support.odd_server import Odd, odd_server
 from mlref import errors
 from mlref.serving import load as load_module
 from mlref.serving.load import LoadReport, press, start_load
+from mlref.serving.raw_http import loopback
 
 
 @pytest.fixture
@@ -225,3 +229,25 @@ def test_a_report_is_shown_as_a_table() -> None:
     assert table.rows[0][2:] == (51.0, 100.0, 101.0)
     assert _report()._repr_html_() == table._repr_html_()
     assert str(_report()) == str(table)
+
+
+@pytest.mark.parametrize("url", ["http://10.1.2.3:80", "http://172.17.0.2:8080"])
+def test_an_address_of_this_machine_may_be_named(url: str) -> None:
+    """Only loopback is pressed unless the caller names another address as one of this machine."""
+    host = str(urlsplit(url).hostname)
+    with pytest.raises(ValueError, match="go to this machine only"):
+        start_load(url, "/", b"x", concurrency=1, also=["10.9.9.9"])
+    assert loopback(url, also=[host])[0] == host
+
+
+def test_a_host_that_is_gone_refuses(monkeypatch: pytest.MonkeyPatch, server: Odd) -> None:
+    """Where no way leads to the server any more, clients count that and try again."""
+
+    async def create_connection(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", create_connection)
+    monkeypatch.setattr(load_module, "_new_loop", lambda: asyncio.new_event_loop)
+    report = press(server.url, "/", b"x", concurrency=1, seconds=0.3)
+    assert report.refused >= 2
+    assert report.sent == 0

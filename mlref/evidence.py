@@ -12,7 +12,8 @@ its bound, the build fails.
 
 Kinds: an *exact* figure is the same on every machine up to rounding (a count, a parity, an AUC), a
 *ratio* compares two things measured in the same run, a *recorded* one needs what is not here (a
-GPU, a cloud account): it is shown with its machine and date, and exempt from the bounds.
+GPU, a cloud account): it is shown with its machine and date, and exempt from the bounds. Where a
+notebook cannot measure a figure, `Recorder.recall` takes the committed one and says whose it is.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from mlref import resources
 from mlref.errors import EvidenceError
 from mlref.runtime import clock, files
 from mlref.runtime.lazy import version_of
@@ -55,7 +57,7 @@ Kind: TypeAlias = Literal["exact", "ratio", "recorded"]
 FORMAT = "mlref-evidence/1"
 _LIBRARIES = ("mlref", "numpy", "onnxruntime", "pandas", "scikit-learn", "torch")
 _KEY = re.compile(r"\d\d\.[a-z0-9_]+(\.[a-z0-9_]+)*")
-_OPERATORS = {
+_SIGNS = {
     "<=": operator.le,
     ">=": operator.ge,
     "==": operator.eq,
@@ -66,11 +68,19 @@ _OPERATORS = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number, its unit ("" for none) and its kind."""
+    """One measured number.
+
+    Attributes:
+        value: the number.
+        unit: "ms", "MB", "x" ... or "" for none.
+        kind: exact, ratio or recorded.
+        source: the day and the machine of another run that it was taken from; "" for this run.
+    """
 
     value: float
     unit: str
     kind: Kind
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,10 +109,7 @@ class Evidence:
             "date": self.date,
             "machine": dict(self.machine),
             "versions": dict(self.versions),
-            "figures": {
-                key: {"value": f.value, "unit": f.unit, "kind": f.kind}
-                for key, f in self.figures.items()
-            },
+            "figures": {key: _written(figure) for key, figure in self.figures.items()},
         }
 
 
@@ -113,19 +120,26 @@ class Recorder:
         topic: the notebook, for instance "01_deployment_steps".
         out: folder of the run; the figures go to `out`/evidence/`topic`.json.
         now: the clock.
+        committed: the folder of the committed runs, for `recall`; None means mlref's own.
 
     Raises:
         EvidenceError: the topic does not begin with the number of a question.
     """
 
     def __init__(
-        self, topic: str, out: str | os.PathLike[str], *, now: clock.Clock | None = None
+        self,
+        topic: str,
+        out: str | os.PathLike[str],
+        *,
+        now: clock.Clock | None = None,
+        committed: str | os.PathLike[str] | None = None,
     ) -> None:
         if not re.fullmatch(r"\d\d_[a-z0-9_]+", topic):
             raise EvidenceError(f'topic must look like "01_deployment_steps", got {topic!r}')
         self.path = Path(out) / "evidence" / f"{topic}.json"
         self._figures: dict[str, Figure] = {}
         self._topic = topic
+        self._folder = committed
         self._date = (now or clock.SystemClock()).now().date().isoformat()
 
     @property
@@ -149,7 +163,53 @@ class Recorder:
         """
         if not _KEY.fullmatch(key) or key[:2] != self._topic[:2]:
             raise EvidenceError(f'key must look like "{self._topic[:2]}.name", got {key!r}')
-        figure = _figure(key, {"value": value, "unit": unit, "kind": kind})
+        return self._keep(key, _figure(key, {"value": value, "unit": unit, "kind": kind}))
+
+    @property
+    def committed(self) -> Evidence:
+        """The committed run of the same notebook.
+
+        Raises:
+            EvidenceError: there is none, or it cannot be read.
+            ResourceNotFoundError: mlref came without its evidence.
+        """
+        return load(Path(self._folder or resources.folder("evidence"), f"{self._topic}.json"))
+
+    def recall(self, key: str) -> float:
+        """The value of the committed figure, written down as recorded elsewhere.
+
+        For what cannot be measured here; the figure keeps the day and the machine of its run.
+
+        Args:
+            key: of a figure of this notebook.
+
+        Raises:
+            EvidenceError: no run was committed, or it has no such figure.
+            FileWriteError: the file could not be saved.
+        """
+        run = self.committed
+        if key not in run.figures:
+            known = ", ".join(run.figures) or "none"
+            raise EvidenceError(f"{key} is not among the committed figures; there are {known}")
+        figure = run.figures[key]
+        machine = " ".join(str(run.machine.get(part)) for part in ("system", "architecture"))
+        source = figure.source or f"{run.date}, {machine}, {run.machine.get('cores')} cores"
+        return self._keep(key, Figure(figure.value, figure.unit, "recorded", source))
+
+    def value(self, key: str) -> float:
+        """The figure of that key as it was recorded or recalled.
+
+        Args:
+            key: of a figure of this run.
+
+        Raises:
+            EvidenceError: it was neither recorded nor recalled in this run.
+        """
+        if key not in self._figures:
+            raise EvidenceError(f"{key} was not recorded in this run; measure or recall it first")
+        return self._figures[key].value
+
+    def _keep(self, key: str, figure: Figure) -> float:
         self._figures[key] = figure
         self.path.parent.mkdir(parents=True, exist_ok=True)
         files.write_json(self.path, self.evidence.to_dict())
@@ -185,7 +245,7 @@ class Bound:
 
     def holds(self, value: float) -> bool:
         """Whether the value keeps the bound."""
-        return all(bool(_OPERATORS[sign](value, limit)) for sign, limit in self.comparisons)
+        return all(bool(_SIGNS[sign](value, limit)) for sign, limit in self.comparisons)
 
 
 @dataclass(frozen=True)
@@ -239,8 +299,10 @@ def answer(claims: Iterable[Claim], evidence: Evidence) -> Table:
     for claim in listed:
         figure = evidence.figures[claim.key]
         unit = f" {figure.unit}" if figure.unit else ""
-        where = f"recorded {evidence.date}" if figure.kind == "recorded" else figure.kind
-        rows.append((claim.text, f"{_shown(figure.value)}{unit}", claim.bound.text, where))
+        of = f" {figure.source or evidence.date}" if figure.kind == "recorded" else ""
+        rows.append(
+            (claim.text, f"{_shown(figure.value)}{unit}", claim.bound.text, figure.kind + of)
+        )
     return Table(("claim", "measured", "bound", "kind"), tuple(rows))
 
 
@@ -263,13 +325,8 @@ def load(path: str | os.PathLike[str]) -> Evidence:
             raise TypeError(f"wrong type of {', '.join(wrong) or 'topic'}")
         date.fromisoformat(values["date"])
         figures = {key: _figure(key, each) for key, each in values["figures"].items()}
-        return Evidence(
-            values["topic"],
-            values["date"],
-            dict(values["machine"]),
-            dict(values["versions"]),
-            figures,
-        )
+        machine, versions = dict(values["machine"]), dict(values["versions"])
+        return Evidence(values["topic"], values["date"], machine, versions, figures)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceError(f"{name} does not hold what {FORMAT} needs: {error}") from error
 
@@ -304,6 +361,11 @@ def _claim(card: str, point: Mapping[str, Any]) -> Claim:
         raise EvidenceError(f"{card}: {key}: {error}") from error
 
 
+def _written(figure: Figure) -> dict[str, Any]:
+    found = {"value": figure.value, "unit": figure.unit, "kind": figure.kind}
+    return {**found, "source": figure.source} if figure.source else found
+
+
 def _shown(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
@@ -318,7 +380,9 @@ def _figure(key: str, values: Mapping[str, Any]) -> Figure:
         raise EvidenceError(f"{key}: kind must be exact, ratio or recorded, got {kind!r}")
     if not isinstance(unit, str):
         raise EvidenceError(f'{key}: unit must be text, "" for none, got {unit!r}')
-    return Figure(float(value), unit, kind)
+    if not isinstance(source := values.get("source", ""), str):
+        raise EvidenceError(f"{key}: source must be text, got {source!r}")
+    return Figure(float(value), unit, kind, source)
 
 
 def _is_finite(value: Any) -> bool:

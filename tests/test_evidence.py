@@ -317,3 +317,76 @@ def test_a_broken_card(tmp_path: Path, text: str | None, message: str) -> None:
         path.write_text(text)
     with pytest.raises(EvidenceError, match=message):
         evidence.load_claims(path)
+
+
+@pytest.fixture
+def recalling(tmp_path: Path) -> Recorder:
+    """A recorder in 2014, beside a committed run of 2013 with one figure."""
+    folder = tmp_path / "committed"
+    machine = {"system": "Linux", "architecture": "x86_64", "cores": 2}
+    run = Evidence(TOPIC, "2013-07-01", machine, {}, {"01.gpu_ms": Figure(1.5, "ms", "ratio")})
+    folder.mkdir()
+    (folder / f"{TOPIC}.json").write_text(json.dumps(run.to_dict()))
+    year_later = ManualClock(datetime(2014, 7, 1, tzinfo=UTC))
+    return Recorder(TOPIC, tmp_path / "out", now=year_later, committed=folder)
+
+
+def test_a_committed_figure_is_recalled(recalling: Recorder) -> None:
+    """It has its old value and unit, is no measurement of this run, and tells whose it is."""
+    assert recalling.recall("01.gpu_ms") == 1.5
+    expected = Figure(1.5, "ms", "recorded", "2013-07-01, Linux x86_64, 2 cores")
+    assert evidence.load(recalling.path).figures == {"01.gpu_ms": expected}
+
+
+def test_a_recalled_figure_keeps_its_source(recalling: Recorder, tmp_path: Path) -> None:
+    """Recalled from a run that had itself recalled it, it still names the run that measured it."""
+    recalling.recall("01.gpu_ms")
+    again = Recorder(TOPIC, tmp_path / "again", committed=recalling.path.parent)
+    again.recall("01.gpu_ms")
+    assert again.evidence.figures["01.gpu_ms"].source == "2013-07-01, Linux x86_64, 2 cores"
+
+
+def test_a_recalled_figure_is_shown_with_its_source(recalling: Recorder) -> None:
+    """An answer names day and machine, and holds the figure to no bound."""
+    recalling.recall("01.gpu_ms")
+    claim = Claim("it is fast", "01.gpu_ms", Bound.parse("<= 1"))
+    shown = str(evidence.answer([claim], recalling.evidence))
+    assert "recorded 2013-07-01, Linux x86_64, 2 cores" in shown
+
+
+@pytest.mark.parametrize(
+    ("topic", "key", "message"),
+    [
+        (TOPIC, "01.other", "01.other is not among the committed figures; there are 01.gpu_ms"),
+        ("02_containers", "02.size_mb", "02_containers.json cannot be read"),
+    ],
+)
+def test_what_cannot_be_recalled(
+    recalling: Recorder, tmp_path: Path, topic: str, key: str, message: str
+) -> None:
+    """No such figure, no such run: an error that says so, and nothing is written."""
+    other = Recorder(topic, tmp_path / "other", committed=tmp_path / "committed")
+    with pytest.raises(EvidenceError, match=message):
+        other.recall(key)
+    assert not other.path.exists()
+    assert not recalling.evidence.figures
+
+
+def test_the_committed_runs_are_those_of_mlref(tmp_path: Path) -> None:
+    """Unless told otherwise, a recorder finds the runs that come with mlref."""
+    assert Recorder(TOPIC, tmp_path).committed.topic == TOPIC
+
+
+def test_a_value_is_had_again(recorder: Recorder) -> None:
+    """What was recorded in this run is had by its key, and nothing else is."""
+    recorder.record("01.auc", 0.7, unit="", kind="exact")
+    assert recorder.value("01.auc") == 0.7
+    with pytest.raises(EvidenceError, match=r"01\.brier was not recorded in this run"):
+        recorder.value("01.brier")
+
+
+def test_a_source_is_text(written: Any) -> None:
+    """A file whose figure has another source than text is refused."""
+    figure = {"value": 0.7, "unit": "", "kind": "recorded", "source": 7}
+    with pytest.raises(EvidenceError, match="source must be text, got 7"):
+        evidence.load(written(figures={"01.auc": figure}))

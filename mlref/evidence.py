@@ -21,7 +21,6 @@ from __future__ import annotations
 import json
 import math
 import numbers
-import operator
 import os
 import platform
 import re
@@ -29,6 +28,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from operator import eq, ge, gt, le, lt
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -57,13 +57,7 @@ Kind: TypeAlias = Literal["exact", "ratio", "recorded"]
 FORMAT = "mlref-evidence/1"
 _LIBRARIES = ("mlref", "numpy", "onnxruntime", "pandas", "scikit-learn", "torch")
 _KEY = re.compile(r"\d\d\.[a-z0-9_]+(\.[a-z0-9_]+)*")
-_SIGNS = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "<": operator.lt,
-    ">": operator.gt,
-}
+_OPERATORS = {"<=": le, ">=": ge, "==": eq, "<": lt, ">": gt}
 
 
 @dataclass(frozen=True)
@@ -245,7 +239,7 @@ class Bound:
 
     def holds(self, value: float) -> bool:
         """Whether the value keeps the bound."""
-        return all(bool(_SIGNS[sign](value, limit)) for sign, limit in self.comparisons)
+        return all(bool(_OPERATORS[sign](value, limit)) for sign, limit in self.comparisons)
 
 
 @dataclass(frozen=True)
@@ -300,9 +294,8 @@ def answer(claims: Iterable[Claim], evidence: Evidence) -> Table:
         figure = evidence.figures[claim.key]
         unit = f" {figure.unit}" if figure.unit else ""
         of = f" {figure.source or evidence.date}" if figure.kind == "recorded" else ""
-        rows.append(
-            (claim.text, f"{_shown(figure.value)}{unit}", claim.bound.text, figure.kind + of)
-        )
+        measured = f"{_shown(figure.value)}{unit}"
+        rows.append((claim.text, measured, claim.bound.text, figure.kind + of))
     return Table(("claim", "measured", "bound", "kind"), tuple(rows))
 
 

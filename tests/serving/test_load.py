@@ -247,7 +247,7 @@ def test_a_host_that_is_gone_refuses(monkeypatch: pytest.MonkeyPatch, server: Od
         raise OSError(errno.EHOSTUNREACH, "No route to host")
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", create_connection)
-    monkeypatch.setattr(load_module, "_new_loop", lambda: asyncio.new_event_loop)
+    monkeypatch.setattr(load_module, "_new_loop", asyncio.new_event_loop)
     report = press(server.url, "/", b"x", concurrency=1, seconds=0.3)
     assert report.refused >= 2
     assert report.sent == 0

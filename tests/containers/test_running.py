@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import http.client
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -245,20 +246,27 @@ def test_its_memory_is_told(served: Any) -> None:
     assert 20e6 < served.memory_bytes() < 500e6
 
 
-def test_an_image_that_is_not_there_is_told(docker_client: Any) -> None:
+@pytest.fixture
+def token(monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the next container is labelled with."""
+    known = secrets.token_hex(8)
+    monkeypatch.setattr(secrets, "token_hex", lambda _: known)
+    return known
+
+
+def test_an_image_that_is_not_there_is_told(docker_client: Any, token: str) -> None:
     """The error names the image, and nothing is left."""
-    before = len(docker_client.containers.list(all=True))
+    assert docker_client
     with pytest.raises(errors.ContainerError, match="mlref-no-such-image:1 could not be run"):
         containers.run("mlref-no-such-image:1")
-    assert len(docker_client.containers.list(all=True)) == before
+    assert containers.remove_containers(f"{running.RUN_LABEL}={token}") == 0
 
 
-def test_a_program_that_cannot_start_leaves_nothing(base: str, docker_client: Any) -> None:
+def test_a_program_that_cannot_start_leaves_nothing(base: str, token: str) -> None:
     """The daemon's reason is told, and the container that it had created is deleted."""
-    before = len(docker_client.containers.list(all=True))
     with pytest.raises(errors.ContainerError, match="no-such-program"):
         containers.run(base, ["no-such-program"])
-    assert len(docker_client.containers.list(all=True)) == before
+    assert containers.remove_containers(f"{running.RUN_LABEL}={token}") == 0
 
 
 def test_a_container_that_is_closed_is_deleted(base: str, docker_client: Any) -> None:

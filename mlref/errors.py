@@ -348,7 +348,8 @@ class ImageBuildError(ContainerError):
     """An image could not be built. `log_tail` holds the last lines of the builder."""
 
     def __init__(self, message: str, *, log_tail: str = "") -> None:
-        super().__init__(f"{message}\nlast lines of the build:\n{log_tail}" if log_tail else message)
+        text = f"{message}\nlast lines of the build:\n{log_tail}" if log_tail else message
+        super().__init__(text)
         self.log_tail = log_tail
 
 

@@ -1,6 +1,6 @@
 """Images of the servers that stand beside a model: Redis, nginx, Prometheus.
 
-    program_image("nginx")        # "nginx:1.27-alpine", or "mlref-nginx:0f3a..." made from this host's
+    program_image("nginx")     # "nginx:1.27-alpine", or "mlref-nginx:0f3a..." of this host's nginx
 
 Like `base_image` it uses what is there, pulls what it can, and otherwise makes one: a program that
 is installed here, and the shared objects that it loads. There is no shell in it and no entry point,

@@ -163,9 +163,10 @@ def _started(variables: Mapping[str, str], replicas: int, timeout_s: float) -> S
         troubles = stack.troubles()
         watcher.stop()  # and with it Compose, which may still be at work
         stack.close()
-        if isinstance(error, ProcessNotReadyError) and troubles not in error.log_tail:
+        if isinstance(error, ProcessNotReadyError):
             text = f"the stack was not ready within {timeout_s:g} s"
-            raise ProcessNotReadyError(text, log_tail=_joined(error.log_tail, troubles)) from error
+            tail = _joined(*{error.log_tail: 0, troubles: 0})  # each once
+            raise ProcessNotReadyError(text, log_tail=tail) from error
         raise
     return stack
 

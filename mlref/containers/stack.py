@@ -247,8 +247,7 @@ class Stack:
         wanted = [f"{keeper.PROJECT_LABEL}={self.project}"]
         if service is not None:
             wanted.append(f"{_SERVICE}={service}")
-        found: list[Any] = self._client.containers.list(all=True, filters={"label": wanted})
-        return found
+        return _listed(self._client, wanted)
 
     def _nginx(self) -> Any:
         found = [each for each in self._containers(_NGINX) if _state(each).running]
@@ -271,6 +270,13 @@ class Stack:
         except docker.errors.APIError as error:
             text = f"cannot {action} {replica.name}: {error.explanation}"
             raise ContainerError(f"{text}; see {self!r}.replicas()") from error
+
+
+def _listed(client: Any, labels: Sequence[str]) -> list[Any]:
+    """Containers with all these labels; one may be deleted while the daemon is asked."""
+    filters = {"label": list(labels)}
+    found: list[Any] = client.containers.list(all=True, filters=filters, ignore_removed=True)
+    return found
 
 
 def _replica(container: Any) -> Replica:
@@ -336,10 +342,10 @@ def _remove(client: Any, project: str) -> None:
     """Delete by label what Compose has left."""
     import docker
 
-    label = {"label": f"{keeper.PROJECT_LABEL}={project}"}
-    for container in client.containers.list(all=True, filters=label):
+    label = f"{keeper.PROJECT_LABEL}={project}"
+    for container in _listed(client, [label]):
         with suppress(docker.errors.APIError):
             container.remove(force=True, v=True)
-    for network in client.networks.list(filters=label):
+    for network in client.networks.list(filters={"label": label}):
         with suppress(docker.errors.APIError):
             network.remove()

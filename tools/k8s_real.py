@@ -1,12 +1,15 @@
 """A real control plane of Kubernetes 1.20.2: build it, send it our objects, record its autoscaler.
 
-    python tools/k8s_real.py build    the programs, below build/kubernetes: minutes, once
-    python tools/k8s_real.py record   write tests/scaling/data/hpa-1.20.2.json anew: two minutes
-    python tools/k8s_real.py check    record again and compare with the committed file
+    python tools/k8s_real.py build            the programs, below build/kubernetes: minutes, once
+    python tools/k8s_real.py apply            is what mlref renders accepted, what is wrong refused?
+    python tools/k8s_real.py apply FOLDER     the same for the manifests in a folder
+    python tools/k8s_real.py check            record the autoscaler's answers, compare with the file
+    python tools/k8s_real.py record           write tests/scaling/data/hpa-1.20.2.json anew
+    python tools/k8s_real.py all              build, apply, check
 
-`record` and `check` build first if need be. Only the build needs a network: Debian's mirror.
-Nothing listens but on 127.0.0.1, no container runs, and every process has ended when the command
-has. What is wrong is printed one problem a line, and the exit status is then 1.
+Each builds first if need be. Only the build needs a network: Debian's mirror. Nothing listens but
+on 127.0.0.1, no container runs, and every process has ended when the command has. What is wrong is
+printed one problem a line, and the exit status is then 1.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
-from kubernetes_real import building, parts, vectors
+from kubernetes_real import applying, building, parts, vectors
 
 from mlref.errors import MlrefError
 from mlref.runtime.clock import SystemClock
@@ -24,15 +29,21 @@ from mlref.runtime.clock import SystemClock
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "build" / "kubernetes"
 VECTORS = ROOT / "tests" / "scaling" / "data" / f"hpa-{parts.VERSION}.json"
+_API = parts.VERSION.rpartition(".")[0]
+_WIDTH = 80
+_LONGEST = 300  # characters of a reason
 
 
 def main() -> int:
     """The exit status of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["build", "record", "check"])
-    command = parser.parse_args().command
+    parser.add_argument("command", choices=["all", "apply", "build", "check", "record"])
+    parser.add_argument("folder", nargs="?", type=Path, help="manifests for apply")
+    arguments = parser.parse_args()
+    if arguments.folder and arguments.command not in {"all", "apply"}:
+        parser.error(f"{arguments.command} takes no folder")
     try:
-        problems = _carry_out(command)
+        problems = _carry_out(arguments.command, arguments.folder)
     except MlrefError as error:
         problems = [str(error)]
     for problem in problems:
@@ -40,18 +51,61 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def _carry_out(command: str) -> list[str]:
+def _carry_out(command: str, folder: Path | None) -> list[str]:
     """What is wrong after a command."""
     programs = building.ensure(CACHE, _say)
-    if command == "build":
-        return []
-    recorded = vectors.record(programs, SystemClock(), _say)
-    if command == "check":
-        return vectors.differences(json.loads(VECTORS.read_text(encoding="utf-8")), recorded)
-    VECTORS.parent.mkdir(parents=True, exist_ok=True)
-    vectors.write(VECTORS, recorded)
-    _say(f"wrote {VECTORS.relative_to(ROOT)}")
-    return []
+    problems: list[str] = []
+    if command in {"all", "apply"}:
+        problems += _apply(programs, _read(folder) if folder else _rendered())
+    if command in {"all", "check", "record"}:
+        recorded = vectors.record(programs, SystemClock(), _say)
+        if command == "record":
+            VECTORS.parent.mkdir(parents=True, exist_ok=True)
+            vectors.write(VECTORS, recorded)
+            _say(f"wrote {VECTORS.relative_to(ROOT)}")
+        else:
+            known = json.loads(VECTORS.read_text(encoding="utf-8"))
+            problems += vectors.differences(known, recorded)
+    return problems
+
+
+def _apply(programs: Path, objects: list[dict[str, Any]]) -> list[str]:
+    """Send the objects and tell what happened; what went wrong is returned."""
+    problems = []
+    for finding in applying.try_out(programs, SystemClock(), objects):
+        words = textwrap.shorten(finding.words, _LONGEST)
+        line = f"{'as it must' if finding.good else 'WRONG':10}  {finding.what}: {words}"
+        _say(textwrap.fill(line, _WIDTH, subsequent_indent=" " * 12))
+        if not finding.good:
+            problems.append(f"{finding.what}: {words}")
+    return problems
+
+
+def _rendered() -> list[dict[str, Any]]:
+    """What mlref renders for this version, of a service with a canary."""
+    from mlref.containers.kubernetes import Canary, Settings, render
+
+    image = "registry.example/flights"
+    canary = Canary(image=f"{image}:1.1.0", version="1.1.0")
+    settings = Settings(name="flights", image=f"{image}:1.0.0", version="1.0.0", canary=canary)
+    return _objects(list(render(settings, api=_API).values()))
+
+
+def _read(folder: Path) -> list[dict[str, Any]]:
+    """The objects in the YAML files of a folder."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise MlrefError(f"there is no *.yaml in {folder}; name a folder with manifests")
+    return _objects([file.read_text(encoding="utf-8") for file in files])
+
+
+def _objects(texts: list[str]) -> list[dict[str, Any]]:
+    """All objects in YAML texts that a cluster without custom resources has."""
+    import yaml
+
+    found = [item for text in texts for item in yaml.safe_load_all(text) if item]
+    foreign = ("kustomize.config.k8s.io/", "serving.kserve.io/", "ray.io/")
+    return [item for item in found if not item["apiVersion"].startswith(foreign)]
 
 
 def _say(line: str) -> None:

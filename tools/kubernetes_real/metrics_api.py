@@ -208,15 +208,18 @@ def _list(kind: str, group: str, items: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _resources(group: str, version: str) -> dict[str, Any] | None:
-    """What an API serves."""
+    """What an API serves: a part of it, for clients that ask what there is."""
     if GROUPS.get(group) != version:
         return None
-    pods = {"name": "pods", "namespaced": True, "kind": "PodMetrics", "verbs": ["get", "list"]}
-    served = [pods] if group == "metrics.k8s.io" else []
-    version = f"{group}/{version}"
+    served = {
+        "metrics.k8s.io": {"name": "pods", "kind": "PodMetrics"},
+        "custom.metrics.k8s.io": {"name": "pods/requests", "kind": "MetricValueList"},
+        "external.metrics.k8s.io": {"name": "queue", "kind": "ExternalMetricValueList"},
+    }
+    resource = served[group] | {"singularName": "", "namespaced": True, "verbs": ["get", "list"]}
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
-        "groupVersion": version,
-        "resources": served,
+        "groupVersion": f"{group}/{version}",
+        "resources": [resource],
     }

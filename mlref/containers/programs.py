@@ -25,6 +25,7 @@ __all__ = ["PROGRAMS", "Program", "program_image"]
 _KEY = "mlref.program"
 _USER = 10001  # as in the image of a model
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 # What the C library opens by name at run time, to look up names of hosts and of users.
 _NAME_SERVICES = ("libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2")
 _ACCOUNTS: Mapping[str, str] = {
@@ -145,20 +146,28 @@ def _fill(root: Path, program: Program, found: list[Path]) -> None:
     objects = rootfs.shared_objects(found)
     system = next(path for path in objects if path.name == "libc.so.6").parent
     objects |= {path for name in _NAME_SERVICES if (path := system / name).exists()}
-    rootfs.add_files(root, [*found, *sorted(objects)])
+    for path in sorted(objects):
+        _copy(root, path, _SYSTEM_LIBRARIES, system)
+    for path in found:
+        _copy(root, path, tuple(_SYSTEM_PATH.split(":")), Path("/usr/local/bin"))
     for place in map(Path, program.files):
         rootfs.add_files(root, [p for p in (place, *place.rglob("*")) if p.is_file()])
-    for path in found:  # a program of another folder is found by its name, too
-        if str(path.parent) not in _SYSTEM_PATH.split(":"):
-            link = root / "usr/local/bin" / path.name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path)
     for name, text in _ACCOUNTS.items():
         target = root / "etc" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
     (root / "tmp").mkdir()
     (root / "tmp").chmod(0o1777)
+
+
+def _copy(root: Path, path: Path, folders: tuple[str, ...], otherwise: Path) -> None:
+    """A file to its own path where a system looks for such files, else to where it would look."""
+    if str(path).startswith(tuple(f"{folder}/" for folder in folders)):
+        rootfs.add_files(root, [path])
+    else:
+        target = root / otherwise.relative_to("/") / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
 
 
 def _advice(name: str, wanted: str, problem: str, *, chosen: bool) -> str:

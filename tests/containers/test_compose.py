@@ -14,7 +14,8 @@ import pytest
 
 from mlref import containers, errors
 from mlref.containers import compose, keeper
-from mlref.serving.load import start_load
+from mlref.containers.stack import Stack
+from mlref.serving.load import LoadReport, start_load
 
 _BODIES = [
     json.dumps({"columns": {"colour": ["red"], "count": [count], "extra": [0.5]}}).encode()
@@ -104,28 +105,47 @@ def test_what_makes_no_stack_is_refused(options: dict[str, Any], message: str) -
         compose.up("image", **options)
 
 
-def test_without_retries_a_replica_that_is_killed_costs_requests(
-    composing: Any, service: containers.Image
-) -> None:
-    """So the retries are what saves them, and the tests with retries can fail."""
-    assert composing
-    with compose.up(service, retries=False) as stack:
+@pytest.fixture(scope="module")
+def ended(
+    docker_client: Any, service: containers.Image, require: Callable[[str, bool, str], None]
+) -> tuple[Stack, int, LoadReport]:
+    """A stack without retries of which a replica was killed under load, and that is closed now.
+
+    With it, how many replicas it had, and what became of the load.
+    """
+    reason = compose.available()
+    require("compose", reason is None, str(reason))
+    with compose.up(service, retries=False, replicas=3) as stack:
+        assert stack.project in _projects(docker_client)
+        replicas = stack.replicas()
         with start_load(stack.url, "/v1/predict", _BODIES, concurrency=8) as load:
             load.wait_answered(300)
-            stack.kill(stack.replicas()[0])
+            stack.kill(replicas[0])
             load.wait_answered(load.answered + 300)
-        report = load.stop()
-        assert report.lost + sum(report.statuses.get(each, 0) for each in (502, 504)) > 0
+        return stack, len(replicas), load.stop()
 
 
-def test_after_the_block_nothing_is_left(composing: Any, service: containers.Image) -> None:
+def test_there_are_as_many_replicas_as_asked_for(ended: tuple[Stack, int, LoadReport]) -> None:
+    """The number in the file is only what is used by hand."""
+    assert ended[1] == 3
+
+
+def test_without_retries_a_replica_that_is_killed_costs_requests(
+    ended: tuple[Stack, int, LoadReport],
+) -> None:
+    """So the retries are what saves them, and the tests with retries can fail."""
+    statuses = ended[2].statuses
+    assert statuses.get(502, 0) + statuses.get(504, 0) > 0
+
+
+def test_after_the_block_nothing_is_left(
+    ended: tuple[Stack, int, LoadReport], docker_client: Any
+) -> None:
     """Neither containers nor networks; closing again does nothing, and asking is refused."""
-    with compose.up(service, replicas=1) as stack:
-        assert stack.project in _projects(composing)
-        assert len(stack.replicas()) == 1
+    stack = ended[0]
     stack.close()
     assert stack.closed
-    assert stack.project not in _projects(composing)
+    assert stack.project not in _projects(docker_client)
     with pytest.raises(errors.ContainerError, match="no nginx that runs: it is deleted"):
         assert stack.url
 

@@ -211,8 +211,8 @@ def test_a_replica_that_is_stopped_under_load_costs_no_request(stack: Stack) -> 
 def test_a_replica_that_came_back_gets_requests(stack: Stack) -> None:
     """Where it is now is looked up again."""
     first, _ = stack.replicas()
-    stack.stop(first)
-    assert stack.replicas()[0].address == ""
+    stack.kill(first)
+    _wait_until(lambda: stack.replicas()[0].address == "")
     stack.start(first)
     now, before = stack.replicas()[0], len(_access_log(stack))
     for count in range(4):

@@ -162,7 +162,7 @@ def _started(variables: Mapping[str, str], replicas: int, timeout_s: float) -> S
     except BaseException as error:  # also when Ctrl-C breaks it off
         troubles = stack.troubles()
         watcher.stop()  # and with it Compose, which may still be at work
-        stack.close()
+        stack.close(drain=False)
         if isinstance(error, ProcessNotReadyError):
             text = f"the stack was not ready within {timeout_s:g} s"
             tail = _joined(*{error.log_tail: 0, troubles: 0})  # each once

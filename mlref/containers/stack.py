@@ -234,8 +234,14 @@ class Stack:
                 told.append(f"{container.name}: {state.told()}\n{_tail(container)}".rstrip())
         return "\n".join(told)
 
-    def close(self) -> None:
-        """Stop and delete all of it. Calling it again does nothing."""
+    def close(self, *, drain: bool = True) -> None:
+        """Stop and delete all of it. Calling it again does nothing.
+
+        Args:
+            drain: whether the parts may finish what they have begun.
+        """
+        if not (drain or self.closed):
+            _remove(self._client, self.project)
         self._finalizer()
 
     @property

@@ -148,7 +148,8 @@ for name, size in layers.items():
 #
 # The *digest* is a hash of the image's settings and of all its layers. A tag such as `:latest` is a
 # label that somebody can move; the digest names these bytes for good. What was tested under a
-# digest is promoted under the same digest, unchanged.
+# digest is promoted under the same digest, unchanged. (Build from nothing on another day, and the
+# layers are the same again; the digest is not, because it covers the time of the build, too.)
 
 # %%
 import shutil
@@ -157,22 +158,21 @@ import time
 import mlref
 
 if docker:
-    again = containers.build(packed)
-    figures.record(
-        "02.rebuild_same_digest", int(again.digest == image.digest), unit="", kind="exact"
-    )
-    package = Path(out, "02", "mlref")
+    same = containers.build(packed).digest == image.digest
+    package, seconds = Path(out, "02", "mlref"), []
     shutil.rmtree(package, ignore_errors=True)
     shutil.copytree(Path(mlref.__file__).parent, package)
     cold = containers.build(packed, package=package, name="mlref-02:cold", cached=False)
-    with (package / "errors.py").open("a") as file:
-        file.write(f"# a changed line, {time.time_ns()}\n")
-    changed = containers.build(packed, package=package, name="mlref-02:changed")
-    ratio = changed.seconds / cold.seconds
+    for _ in range(3):
+        with (package / "errors.py").open("a") as file:
+            file.write(f"# a changed line, {time.time_ns()}\n")
+        changed = containers.build(packed, package=package, name="mlref-02:changed")
+        seconds.append(changed.seconds)
+    ratio = min(seconds) / cold.seconds  # what else the machine does only adds
     figures.record("02.code_rebuild_ratio", ratio, unit="x", kind="ratio")
-    figures.record(
-        "02.code_changes_digest", int(changed.digest != image.digest), unit="", kind="exact"
-    )
+    figures.record("02.rebuild_same_digest", int(same), unit="", kind="exact")
+    other = changed.digest != image.digest
+    figures.record("02.code_changes_digest", int(other), unit="", kind="exact")
 print("the same inputs, the same digest:", figures.value("02.rebuild_same_digest") == 1)
 print("another line of code, another digest:", figures.value("02.code_changes_digest") == 1)
 print("within a tenth of a cold build:", figures.value("02.code_rebuild_ratio") <= 0.1)
@@ -333,7 +333,8 @@ print("the container has a way out to the network:", figures.value("02.way_out")
 # ## 5. What it costs
 #
 # Process and container serve the same artefact and take turns, so that whatever else this machine
-# does meets both. Each turn gives a ratio; the median of the ratios counts.
+# does meets both. Of the starts the quickest count, since a busy machine only adds; of the answers
+# the median of each turn's ratio.
 
 # %%
 from statistics import median
@@ -365,10 +366,11 @@ if docker:
                 pressed = {"concurrency": 1, "requests": 200, "also": [urlsplit(url).hostname]}
                 p50[name].append(load.press(url, "/v1/predict", bodies, **pressed).p50_ms)
         print(f"memory of the container: {container.memory_bytes() / 1e6:.0f} MB")
-    for name, times in {"ready": ready, "p50": p50}.items():
-        pairs = zip(times["container"], times["process"], strict=True)
-        ratio = median(inside / outside for inside, outside in pairs)
-        figures.record(f"02.{name}_ratio", ratio, unit="x", kind="ratio")
+    pairs = zip(p50["container"], p50["process"], strict=True)
+    ratio = median(inside / outside for inside, outside in pairs)
+    figures.record("02.p50_ratio", ratio, unit="x", kind="ratio")
+    ratio = min(ready["container"]) / min(ready["process"])
+    figures.record("02.ready_ratio", ratio, unit="x", kind="ratio")
 for name in ("ready", "p50"):
     print(f"{name}: container / process = {figures.value(f'02.{name}_ratio'):.2f}")
 

@@ -123,7 +123,9 @@ def remove_containers(label: str = engine.LABEL) -> int:
     Raises:
         DockerUnavailableError: there is no daemon.
     """
-    found = engine.connect().containers.list(all=True, filters={"label": label})
+    found = engine.connect().containers.list(
+        all=True, ignore_removed=True, filters={"label": label}
+    )
     for container in found:
         _remove_one(container)
     return len(found)
@@ -368,7 +370,9 @@ def _let_go(owner: int, container: Any, watcher: process.ManagedProcess, timeout
 
 
 def _remove(client: Any, token: str) -> None:
-    for container in client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={token}"}):
+    for container in client.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"{RUN_LABEL}={token}"}
+    ):
         _remove_one(container)
 
 

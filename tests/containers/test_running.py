@@ -86,7 +86,9 @@ def _wait_until_refused(container: containers.Container) -> None:
 
 
 def _there(client: Any, identifier: str) -> bool:
-    return identifier in {container.id for container in client.containers.list(all=True)}
+    return identifier in {
+        container.id for container in client.containers.list(all=True, ignore_removed=True)
+    }
 
 
 def _gone(client: Any, identifier: str, timeout_s: float = 20) -> bool:

@@ -36,7 +36,9 @@ def _docker(require: Any) -> None:
 
 
 def _there(identifier: str) -> bool:
-    return identifier in {each.id for each in engine.connect().containers.list(all=True)}
+    return identifier in {
+        each.id for each in engine.connect().containers.list(all=True, ignore_removed=True)
+    }
 
 
 def test_the_minimal_image_keeps_the_contract_too(colours: artifact.Artifact) -> None:

@@ -110,6 +110,10 @@ $(PEERS:%=build/envs/%/.ready): build/envs/%/.ready: benchmarks/peers/%.txt
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check -r $<
 	@touch $@
 
+.PHONY: k8s-real
+k8s-real: $(READY)  ## a real Kubernetes 1.20: built once in minutes, our objects applied, its autoscaler asked
+	@$(BIN)/python tools/k8s_real.py all
+
 .PHONY: constraints
 constraints: $(READY)  ## write the versions that are installed now into constraints.txt
 	@$(BIN)/python -m pip freeze --disable-pip-version-check --exclude-editable | sed -nE 's/^([^@ ]+==[^+]+)(\+.*)?$$/\1/p' > constraints.txt

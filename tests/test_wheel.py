@@ -130,7 +130,7 @@ def test_the_core_dependencies_are_enough(
     if words == ["doctor"]:
         assert "core ok" in done.stdout
         assert "missing" in done.stdout
-        names = "aws,cluster,dev,edge,llm,notebooks,redis,sagemaker,serve,simd,"
+        names = "aws,cluster,dev,edge,lambda,llm,notebooks,redis,sagemaker,serve,simd,"
         names += "study,torch,tracking,train"
         assert f'pip install "mlref[{names}]"' in done.stdout
         assert done.stdout.count("pip install") == 2  # the second is for TensorFlow

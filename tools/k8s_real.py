@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes_real import applying, building, parts, vectors
-
 from mlref.errors import MlrefError
 from mlref.runtime.clock import SystemClock
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kubernetes_real import applying, building, parts, vectors
 from kubernetes_real.data import Readings
 from kubernetes_real.edges import edges
@@ -16,7 +17,6 @@ from kubernetes_real.metrics_api import MetricsApi
 from kubernetes_real.random_cases import random_cases
 from kubernetes_real.traces import traces
 from kubernetes_real.wording import samples
-
 from mlref.errors import ProcessError
 from mlref.runtime.clock import ManualClock
 

@@ -41,6 +41,6 @@ def parse_quantity(text: str) -> Fraction:
         raise ValueError(f'an amount is {allowed}, like "500m" or "512Mi"; got {text!r}')
     number, suffix = Fraction(found["number"].rstrip(".")), found["suffix"] or ""
     if suffix in _BINARY:
-        return number * 2 ** _BINARY[suffix]
+        return number * Fraction(2 ** _BINARY[suffix])
     exponent = int(found["exponent"]) if found["exponent"] else _DECIMAL[suffix]
-    return number * Fraction(10) ** exponent
+    return number * (Fraction(10**exponent) if exponent >= 0 else Fraction(1, 10**-exponent))

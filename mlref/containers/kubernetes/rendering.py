@@ -111,7 +111,7 @@ def to_yaml(obj: Mapping[str, Any]) -> str:
     with extra("cluster"):
         import yaml
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
         """Lists are indented, nothing is an alias, and a text of several lines is a block."""
 
         def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002 - PyYAML's own

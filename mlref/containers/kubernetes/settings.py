@@ -221,8 +221,8 @@ def _number_problems(settings: Settings) -> Iterator[str]:
             kind = "number" if where == "margin_s" else "whole number"
             yield f"{where} must be a {kind} from {least} to {most}, got {value!r}"
     if settings.min_replicas > settings.max_replicas:
-        least = f"min_replicas, {settings.min_replicas}"
-        yield f"max_replicas must be at least {least}, got {settings.max_replicas}"
+        lower = f"min_replicas, {settings.min_replicas}"
+        yield f"max_replicas must be at least {lower}, got {settings.max_replicas}"
 
 
 def _resource_problems(resources: Resources) -> Iterator[str]:

@@ -27,6 +27,7 @@ RULES: Mapping[str, str] = {
     "seccomp": "system calls are filtered",
     "read-only": "the root file system cannot be written",
     "token": "no pod holds a token that it does not need",
+    "account": "the ServiceAccount of a pod is there",
     "resources": "CPU and memory are requested, memory is limited",
     "probes": "probes ask routes that the server has, and the right ones",
     "grace": "a pod gets as long to end as its server needs to drain",
@@ -81,6 +82,10 @@ def _deployment(obj: Object, every: Sequence[Object]) -> Found:
     if scalers and "replicas" in spec:
         text = f"states replicas: {spec['replicas']}, and {name_of(scalers[0])} changes them"
         yield "replicas", f"{text}: each apply throws its pods away; leave replicas out"
+    account = pod.spec.get("serviceAccountName", "default")
+    if account not in {"default", *_names(every, "ServiceAccount")}:
+        text = f"runs as ServiceAccount/{account}, which is not here: no pod would start"
+        yield "account", f"{text}; add it to the folder"
     policies = [each for each in every if each.get("kind") == "NetworkPolicy"]
     if not any(selects(each["spec"].get("podSelector"), pod.labels) for each in policies):
         text = "no NetworkPolicy selects its pods, so anything in the cluster may call them"
@@ -166,6 +171,10 @@ _CHECKS = {
 def _pods(every: Sequence[Object]) -> list[Pod]:
     """The pods whose labels these objects state: KServe and KubeRay label theirs themselves."""
     return [pod for obj in every if obj.get("kind") in _TEMPLATE_KINDS for pod in pods_of(obj)]
+
+
+def _names(every: Sequence[Object], kind: str) -> set[str]:
+    return {each["metadata"]["name"] for each in every if each.get("kind") == kind}
 
 
 def _target(obj: Object) -> str | None:

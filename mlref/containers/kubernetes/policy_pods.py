@@ -27,9 +27,7 @@ _SECCOMP = ("RuntimeDefault", "Localhost")
 def pod_problems(pod: Pod) -> Found:
     """What is wrong with a pod: name of the rule, and a message."""
     is_ray = pod.owner.get("kind") == "RayService"
-    for key in ("hostNetwork", "hostPID", "hostIPC"):
-        if pod.spec.get(key):
-            yield "host", f"{key} lets the pod see its node; leave it out"
+    yield from _host_problems(pod)
     for container in containers_of(pod):
         for rule, message in _container_problems(pod, container, is_ray=is_ray):
             yield rule, f"container {container.get('name', '?')}: {message}"
@@ -42,6 +40,16 @@ def pod_problems(pod: Pod) -> Found:
         name = container.get("name", "?")
         for rule, message in (*_probe_problems(container), *_grace_problems(pod, container)):
             yield rule, f"container {name}: {message}"
+
+
+def _host_problems(pod: Pod) -> Found:
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if pod.spec.get(key):
+            yield "host", f"{key} lets the pod see its node; leave it out"
+    for volume in pod.spec.get("volumes") or []:
+        if "hostPath" in volume:
+            text = f"the volume {volume.get('name', '?')} is a folder of the node"
+            yield "host", f"{text}; use an emptyDir or a claim"
 
 
 def _container_problems(pod: Pod, container: Mapping[str, Any], *, is_ray: bool) -> Found:
@@ -86,18 +94,23 @@ def _resource_problems(container: Mapping[str, Any]) -> Found:
                 "the autoscaler has nothing to count from" if kind == "cpu" else "no node is sized"
             )
             yield "resources", f"no request of {kind}, so {why}; set resources.requests.{kind}"
-        elif kind in limits and _amount(limits[kind]) < _amount(requests[kind]):
-            text = (
-                f"the limit of {kind}, {limits[kind]}, is less than the request, {requests[kind]}"
-            )
-            yield "resources", f"{text}; raise it"
+        elif kind in limits:
+            yield from _order_problems(kind, str(requests[kind]), str(limits[kind]))
     if "memory" not in limits:
         text = "no limit of memory: one pod may take the node down"
         yield "resources", f"{text}; set resources.limits.memory"
 
 
-def _amount(value: Any) -> Any:
-    return parse_quantity(str(value))
+def _order_problems(kind: str, request: str, limit: str) -> Found:
+    """Whether a limit is an amount, and not below the request."""
+    try:
+        below = parse_quantity(limit) < parse_quantity(request)
+    except ValueError as error:
+        yield "resources", f"{kind}: {error}"
+        return
+    if below:
+        text = f"the limit of {kind}, {limit}, is less than the request, {request}"
+        yield "resources", f"{text}; raise it"
 
 
 def _probe_problems(container: Mapping[str, Any]) -> Found:
@@ -127,19 +140,26 @@ def _probe_problems(container: Mapping[str, Any]) -> Found:
 
 def _grace_problems(pod: Pod, container: Mapping[str, Any]) -> Found:
     words = [str(word) for word in container.get("args") or []]
-    drain_s = sum(_told(words, name) for name in ("drain_delay_s", "drain_timeout_s"))
-    grace_s = pod.spec.get("terminationGracePeriodSeconds", 30)
-    if grace_s < drain_s:
+    times_s = {}
+    for setting in ("drain_delay_s", "drain_timeout_s"):
+        flag = f"--{setting.replace('_', '-')}"
+        told = _value_of(words, flag)
+        try:
+            times_s[setting] = float(getattr(DEFAULT_SETTINGS, setting) if told is None else told)
+        except ValueError:
+            yield "grace", f"{flag} must be a number of seconds, got {told!r}; mend the arguments"
+            return
+    drain_s, grace_s = sum(times_s.values()), pod.spec.get("terminationGracePeriodSeconds", 30)
+    if not grace_s >= drain_s:
         text = f"the server needs up to {drain_s:g} s to drain and is killed after {grace_s}"
         yield "grace", f"{text}; raise terminationGracePeriodSeconds"
 
 
-def _told(words: list[str], setting: str) -> float:
-    """What the arguments say of a setting, else its default."""
-    flag = f"--{setting.replace('_', '-')}"
+def _value_of(words: list[str], flag: str) -> str | None:
+    """What follows a flag, "" if nothing does; None if it is not there. The last one counts."""
+    found = None
     for number, word in enumerate(words):
         name, equals, value = word.partition("=")
         if name == flag:
-            return float(value if equals else words[number + 1])
-    default: float = getattr(DEFAULT_SETTINGS, setting)
-    return default
+            found = value if equals else "".join(words[number + 1 : number + 2])
+    return found

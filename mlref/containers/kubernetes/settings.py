@@ -17,7 +17,9 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Self
 
+from mlref.artifact import Artifact
 from mlref.containers.kubernetes.quantities import parse_quantity
 from mlref.containers.kubernetes.references import image_problem
 from mlref.errors import ManifestError
@@ -151,6 +153,23 @@ class Settings:
             raise ManifestError(
                 "\n".join(["settings of no manifest:", *map("  - {}".format, problems)])
             )
+
+    @classmethod
+    def of(cls, artifact: Artifact, *, image: str, **others: Any) -> Self:
+        """The settings of an artefact: name, version and digest are its own.
+
+        Args:
+            artifact: what the image serves.
+            image: by digest, or with a tag.
+            others: more of the attributes; they win over the artefact's.
+
+        Raises:
+            ManifestError: see the class; for instance a name that no object can have.
+        """
+        manifest = artifact.manifest
+        own = {"model": manifest.name, "version": manifest.version, "digest": artifact.digest}
+        name = manifest.name.lower().replace("_", "-").replace(".", "-")
+        return cls(**{"name": name, "image": image, **own, **others})
 
     @property
     def grace_s(self) -> int:

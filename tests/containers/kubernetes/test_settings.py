@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlref.artifact import Artifact
 from mlref.containers.kubernetes import EXAMPLE, Canary, Ray, Resources, Settings
 from mlref.errors import ManifestError
 from mlref.serving.settings import Settings as ServerSettings
@@ -63,6 +64,14 @@ def test_every_problem_is_told_at_once() -> None:
 def test_the_cpu_limit_may_be_left_out() -> None:
     """None stands for no limit; the request is still there."""
     assert replace(EXAMPLE, resources=Resources(limit_cpu=None)).resources.limit_cpu is None
+
+
+def test_an_artefact_gives_name_version_and_digest(colours: Artifact) -> None:
+    """What else is given wins over the artefact."""
+    settings = Settings.of(colours, image="colours:1", name="paint")
+    found = settings.name, settings.model, settings.version, settings.digest
+    assert found == ("paint", "colours", "0.1.0", colours.digest)
+    assert Settings.of(colours, image="colours:1").name == "colours"
 
 
 @given(st.floats(0, 600), st.floats(0, 600), st.floats(0, 60))

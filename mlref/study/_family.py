@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Self
 
 from mlref.runtime.lazy import extra
 
 __all__ = ["Family"]
 
+_CONTAINERS = Path(__file__).parents[1] / "containers"  # too heavy to be imported for two names
+_GUARDS = frozenset({str(_CONTAINERS / "guard.py"), str(_CONTAINERS / "keeper.py")})
+
 
 class Family:
     """The processes that a process started, also those that left its group; ended with the block.
+
+    Those that delete containers when their program is gone are left to do so, and then end.
 
     Args:
         pid: the process; it is not ended itself.
@@ -34,7 +40,8 @@ class Family:
         self._look()
         for each in self._children:
             with suppress(self._errors):  # it has ended, or is not ours
-                each.kill()
+                if not _guards_containers(each):
+                    each.kill()
 
     def rss_bytes(self) -> int:
         """The memory of the process and all that it started and that still runs, in bytes (RSS).
@@ -69,3 +76,8 @@ class Family:
         with suppress(self._errors, AttributeError):
             self._children.update(self._root.children(recursive=True))
         self._children = {each for each in self._children if each.is_running()}
+
+
+def _guards_containers(process: Any) -> bool:
+    """Whether a process is one that `mlref.containers` puts beside what the daemon runs."""
+    return not _GUARDS.isdisjoint(process.cmdline())

@@ -33,7 +33,7 @@ from typing import Any, BinaryIO
 
 from mlref.runtime.child import REPORT_FD, die_with_parent
 from mlref.study.labs import todo
-from mlref.study.labs.checks import Answer, Rejected, exercise_of, label_of
+from mlref.study.labs.checks import Answer, LeftOut, Rejected, exercise_of, label_of
 
 __all__ = ["main"]
 
@@ -48,6 +48,7 @@ _SECRET = re.compile(
 )
 _PR_SET_CHILD_SUBREAPER = 36  # of <sys/prctl.h>
 _LOCAL = "localhost,127.0.0.1,::1"
+_REQUIRED = "MLREF_REQUIRE"  # parts that must be here, separated by commas: CI's
 
 
 def main() -> None:
@@ -185,14 +186,21 @@ def _checked(checks: list[Callable[[Answer], None]], answer: Answer, place: str)
     outcomes: list[dict[str, Any]] = [{"label": label_of(c), "passed": None} for c in checks]
     if not checks:
         return {"status": "error", "message": "the lab has no check for this exercise", "why": ""}
+    left_out: dict[str, str] = {}
     for check, outcome in zip(checks, outcomes, strict=True):
         try:
             check(answer)
+        except LeftOut as absent:
+            left_out = {"message": str(absent), "why": absent.how}
+            if absent.part not in os.environ.get(_REQUIRED, "").split(","):
+                continue
+            outcome["passed"] = False
+            return {"status": "failed", **left_out, "checks": outcomes}
         except BaseException as error:  # noqa: BLE001 - whatever it raises is its result
             outcome["passed"] = False
             return {**_failure(error, place), "checks": outcomes}
         outcome["passed"] = True
-    return {"status": "passed", "checks": outcomes}
+    return {"status": "passed", **left_out, "checks": outcomes}
 
 
 def _failure(error: BaseException, place: str) -> dict[str, Any]:

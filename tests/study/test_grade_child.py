@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.small_labs import write_lab
+from support.small_labs import CHECKS, write_lab
 
 from mlref.study.grading import ExerciseResult, grade
 from mlref.study.labs.lab import Lab
@@ -206,3 +206,50 @@ def test_an_answer_is_a_module_like_any_other(total: Graded, code: str) -> None:
 def test_characters_that_no_file_can_hold_are_an_error(total: Graded, code: str) -> None:
     """A damaged cell is told as an error of the answer, and does not end the grader."""
     assert total(code).status in {"error", "failed"}
+
+
+ABSENT = '''
+
+@exercise("total")
+def it_is_run(answer):
+    """It is run."""
+    leave_out("it was not run", part="cray", how="buy one")
+
+
+@exercise("total")
+def it_is_even(answer):
+    """It is even."""
+    if answer.total % 2:
+        reject("it is odd", why="half of it is no whole number")
+'''
+
+
+@pytest.fixture
+def lab_that_needs_a_cray(tmp_path: Path) -> Lab:
+    """A lab with one check that cannot be made here, and another behind it."""
+    checks = CHECKS.replace("import exercise", "import exercise, leave_out") + ABSENT
+    return write_lab(tmp_path / "labs", checks=checks.replace("total != 6", "total < 6"))
+
+
+def test_a_check_that_needs_what_is_not_here_is_left_out_and_told(
+    lab_that_needs_a_cray: Lab,
+) -> None:
+    """The answer passes by the other checks, and the result says what was not made."""
+    result = grade(lab_that_needs_a_cray, "total", "total = 6")
+    assert [check.passed for check in result.checks] == [True, True, None, True]
+    assert (result.status, result.message, result.why) == ("passed", "it was not run", "buy one")
+
+
+def test_the_checks_behind_one_that_is_left_out_still_decide(lab_that_needs_a_cray: Lab) -> None:
+    """What is missing here is no excuse for what is wrong."""
+    result = grade(lab_that_needs_a_cray, "total", "total = 7")
+    assert (result.status, result.message) == ("failed", "it is odd")
+
+
+def test_where_a_part_is_required_its_check_is_not_left_out(
+    lab_that_needs_a_cray: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In CI, what was not made has not passed."""
+    monkeypatch.setenv("MLREF_REQUIRE", "redis,cray")
+    result = grade(lab_that_needs_a_cray, "total", "total = 6")
+    assert (result.status, result.message) == ("failed", "it was not run")

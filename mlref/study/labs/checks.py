@@ -11,7 +11,8 @@ learner reads it; it calls `reject` when the answer is wrong:
             reject(f"share is {share:g}", why="a share is a part of the whole, from 0 to 1")
 
 The checks of an exercise run in the order in which they stand, from the obvious to the subtle; the
-first that rejects ends them, since what follows would only repeat it.
+first that rejects ends them, since what follows would only repeat it. A check that needs what is
+not here, a Docker daemon for instance, calls `leave_out`: the others still decide.
 """
 
 from __future__ import annotations
@@ -23,7 +24,16 @@ from typing import Any, NoReturn, TypeVar
 
 from mlref.errors import LabError
 
-__all__ = ["Answer", "Rejected", "exercise", "exercise_of", "label_of", "reject"]
+__all__ = [
+    "Answer",
+    "LeftOut",
+    "Rejected",
+    "exercise",
+    "exercise_of",
+    "label_of",
+    "leave_out",
+    "reject",
+]
 
 _MARK = "_mlref_exercise"
 
@@ -56,6 +66,29 @@ def reject(message: str, *, why: str) -> NoReturn:
         Rejected: always.
     """
     raise Rejected(message, why=why)
+
+
+class LeftOut(Exception):  # noqa: N818 - a verdict, no failure of the program
+    """A check cannot be made here. `part` is what it needs, `how` says how to get that."""
+
+    def __init__(self, message: str, *, part: str, how: str) -> None:
+        super().__init__(message)
+        self.part = part
+        self.how = how
+
+
+def leave_out(message: str, *, part: str, how: str) -> NoReturn:
+    """Never returns: this check is not made, as something is not here.
+
+    Args:
+        message: what was not made, and what an answer that passes has been through instead.
+        part: what is not here, as MLREF_REQUIRE calls it; where that lists it, the answer fails.
+        how: how to get it.
+
+    Raises:
+        LeftOut: always.
+    """
+    raise LeftOut(message, part=part, how=how)
 
 
 def exercise(name: str) -> Callable[[Check], Check]:

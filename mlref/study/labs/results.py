@@ -49,7 +49,7 @@ _CODE = re.compile(r"`([^`\n]+)`")
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """One check: what it checks, and whether that holds; None if it was not reached."""
+    """One check: what it checks, and whether that holds; None if it was not reached or not made."""
 
     label: str
     passed: bool | None
@@ -64,7 +64,8 @@ class ExerciseResult:
         exercise: the exercise's name.
         status: how it ended.
         checks: the exercise's checks, in order; empty if the answer did not come so far.
-        message: what is wrong; empty if nothing is.
+        message: what is wrong, or, of an answer that passed, which check could not be made here;
+            else empty.
         why: why that matters if the status is "failed", "timeout" or "memory", else what to do;
             empty if there is nothing to say.
         output: the last lines that the answer printed.
@@ -156,7 +157,7 @@ def _sign(check: CheckOutcome, status: Status) -> str:
     if status == "todo" and not check.passed:
         return "·"
     if check.passed is None:
-        return "· (not reached)"
+        return "· (not made)" if status == "passed" else "· (not reached)"
     return "✓" if check.passed else "✗"
 
 

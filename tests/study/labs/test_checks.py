@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from mlref.errors import LabError
-from mlref.study.labs.checks import Answer, Rejected, exercise, exercise_of, label_of, reject
+from mlref.study.labs.checks import (
+    Answer,
+    LeftOut,
+    Rejected,
+    exercise,
+    exercise_of,
+    label_of,
+    leave_out,
+    reject,
+)
 
 
 def test_a_rejection_says_what_and_why() -> None:
@@ -17,6 +26,13 @@ def test_a_rejection_says_what_and_why() -> None:
         reject("wrong", why="it matters")
     copy = pickle.loads(pickle.dumps(caught.value))
     assert (str(copy), copy.why) == ("wrong", "it matters")
+
+
+def test_a_check_that_is_left_out_says_what_it_needs_and_how_to_get_that() -> None:
+    """Its message, the part and the way to it."""
+    with pytest.raises(LeftOut, match="not run") as caught:
+        leave_out("not run", part="docker", how="start the daemon")
+    assert (caught.value.part, caught.value.how) == ("docker", "start the daemon")
 
 
 def test_a_check_knows_its_exercise_and_its_label() -> None:

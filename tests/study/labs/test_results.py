@@ -57,6 +57,19 @@ def test_the_text_has_every_check_with_its_sign() -> None:
     ]
 
 
+def test_a_check_that_was_not_made_is_told_of_an_answer_that_passed() -> None:
+    """With the reason, and what to do about it."""
+    checks = (CheckOutcome("It is.", passed=True), CheckOutcome("It runs.", passed=None))
+    result = ExerciseResult("09_sums", "total", "passed", checks, message="not run", why="get one")
+    assert as_text(LabResult("09_sums", "Sums", (result,))).splitlines()[1:] == [
+        "✓ solved  total",
+        "    ✓ It is.",
+        "    · (not made) It runs.",
+        "  not run",
+        "  What to do: get one.",
+    ]
+
+
 @pytest.mark.parametrize("shown", [as_text, as_html])
 def test_nothing_has_failed_of_what_is_to_do(shown: type) -> None:
     """Its checks are a list of what is wanted."""

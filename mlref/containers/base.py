@@ -8,19 +8,19 @@ takes two seconds and no network. Either way pip is not asked for: the builder b
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import platform
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mlref.containers import engine, rootfs
+from mlref.containers.local_images import import_tree, is_there
+from mlref.containers.local_images import pull as fetch
 from mlref.errors import ContainerError
 
 __all__ = ["BASE_IMAGE", "base_image", "python_tag"]
@@ -30,7 +30,6 @@ BASE_IMAGE = "MLREF_BASE_IMAGE"
 
 _REPOSITORY = "mlref-base"
 _KEY = "mlref.base"
-_PULL_TIMEOUT_S = 120.0
 _SHELL = "/bin/sh"
 _ENVIRONMENT = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -64,15 +63,15 @@ def base_image(
     say = tell or (lambda _: None)
     client = engine.connect()
     wanted = name or os.environ.get(BASE_IMAGE) or python_tag()
-    if _has(client, wanted):
+    if is_there(client, wanted):
         say(f"base image: {wanted}, which is here")
         return wanted
     made = f"{_REPOSITORY}:{_made_tag()}"
     chosen = wanted != python_tag()
-    if not chosen and _has(client, made):
+    if not chosen and is_there(client, made):
         say(f"base image: {made}, made from this Python earlier")
         return made
-    problem = _pull(wanted) if pull else "it may not be pulled"
+    problem = fetch(wanted) if pull else "it may not be pulled"
     if problem is None:
         say(f"base image: {wanted}, pulled")
         return wanted
@@ -82,33 +81,6 @@ def base_image(
     say(f"base image: {wanted} cannot be had ({problem}); making {made} from this Python")
     _make(client, made)
     return made
-
-
-def _has(client: Any, name: str) -> bool:
-    import docker
-
-    try:
-        client.images.get(name)
-    except docker.errors.ImageNotFound:
-        return False
-    except docker.errors.APIError as error:
-        raise ContainerError(f"{name!r} is no name of an image: {error.explanation}") from error
-    return True
-
-
-def _pull(name: str) -> str | None:
-    """Ask the registry; why it did not work, in a few words, or None."""
-    command = [engine.build_command()[0], "pull", "--quiet", name]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PULL_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"no answer from its registry within {_PULL_TIMEOUT_S:.0f} s"
-    if done.returncode == 0:
-        return None
-    line = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    return line.removeprefix("Error response from daemon: ")
 
 
 def _make(client: Any, name: str) -> None:
@@ -122,11 +94,8 @@ def _make(client: Any, name: str) -> None:
             raise ContainerError(f"{text}; pull {python_tag()} where there is a network") from error
         _add_certificates(root)
         _strip(root)
-        archive = _archive(root)
-    repository, _, tag = name.partition(":")
-    changes = [f"ENV {each}" for each in _ENVIRONMENT]
-    changes += [f"LABEL {key}={value}" for key, value in engine.labels({_KEY: tag}).items()]
-    client.api.import_image_from_data(archive, repository=repository, tag=tag, changes=changes)
+        labels = {_KEY: name.rpartition(":")[2]}
+        import_tree(client, root, name, environment=_ENVIRONMENT, labels=labels)
 
 
 def _made_tag() -> str:
@@ -156,18 +125,3 @@ def _strip(root: Path) -> None:
     for path in [*root.rglob("*.so*"), *root.glob("usr/local/bin/python3.*")]:
         if path.is_file() and not path.is_symlink():
             subprocess.run([strip, "--strip-unneeded", str(path)], capture_output=True, check=False)
-
-
-def _archive(root: Path) -> bytes:
-    """The tree as a tar, the same bytes whenever it is made: root's files, at the epoch."""
-
-    def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-        entry.uid = entry.gid = entry.mtime = 0
-        entry.uname = entry.gname = "root"
-        return entry
-
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in sorted(root.rglob("*")):
-            archive.add(path, arcname=str(path.relative_to(root)), recursive=False, filter=plain)
-    return buffer.getvalue()

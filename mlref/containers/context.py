@@ -3,13 +3,14 @@
     context/
     ├── wheels/            the libraries, one file each
     ├── requirements.txt   their versions and SHA-256
-    ├── model/opt/         the artefact
-    ├── code/opt/          the code that a server runs, and its byte code: no notebooks, no training
+    ├── model.tar          the artefact, at the path that it gets in the image
+    ├── code.tar           the code that a server runs, and its byte code: no notebooks, no training
     └── rootfs.py          what the Dockerfile's steps do with files
 
-A context that is made from the same things is the same, down to the times of its files, so a
-builder that has seen it before builds nothing. And it is always at the same place: a builder asks
-only for the files that are new to it, and tells contexts apart by their path.
+A context that is made from the same things is the same, so a builder that has seen it before builds
+nothing. Archives keep the times of folders, too; a builder gives folders that it copies its own.
+And the context is always at one place: a builder asks only for the files that are new to it, and
+tells contexts apart by their path.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ import os
 import py_compile
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from mlref.artifact import Artifact
 from mlref.containers import rootfs
+from mlref.containers.local_images import archive
 from mlref.containers.wheels import cache_folder, fetch_wheels, pinned, runtime_versions
 from mlref.errors import ContainerError
 
@@ -34,6 +37,7 @@ __all__ = ["context_folder", "inputs_digest", "make_context"]
 _CODE = ("__init__.py", "artifact", "errors.py", "py.typed", "runtime", "schema", "serving")
 _HOME, _BYTECODE = Path("/opt/mlref"), Path("/opt/bytecode")  # as in deploy/Dockerfile
 _CACHED_SUFFIX = f".{sys.implementation.cache_tag}.pyc"
+_SPAN_NS = 10**17  # three years
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -61,8 +65,13 @@ def make_context(
     for wheel in sorted(wheels.glob("*.whl")):
         _link(wheel, folder / "wheels" / wheel.name)
     (folder / "requirements.txt").write_text(pinned(wheels))
-    shutil.copytree(artifact.folder, folder / "model/opt/ml/model")
-    _add_code(folder / "code", package or _PACKAGE)
+    with tempfile.TemporaryDirectory(prefix="mlref-context-") as place:
+        model, code = Path(place, "model"), Path(place, "code")
+        shutil.copytree(artifact.folder, model / "opt/ml/model")
+        _add_code(code, package or _PACKAGE)
+        for tree in (model, code):
+            _normalize(tree)
+            (folder / f"{tree.name}.tar").write_bytes(archive(tree))
     shutil.copyfile(rootfs.__file__, folder / "rootfs.py")
     _normalize(folder)
 
@@ -139,7 +148,13 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _normalize(folder: Path) -> None:
-    """Permissions and times that depend neither on this user nor on this moment."""
+    """Permissions that do not depend on this user, and times that only the content decides.
+
+    A builder fetches no file again whose path, size and time it knows. So another content has to
+    have another time, and the same content the same.
+    """
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
-        os.utime(path, (rootfs.EPOCH, rootfs.EPOCH))
+        content = b"" if path.is_dir() else hashlib.sha256(path.read_bytes()).digest()
+        time_ns = rootfs.EPOCH * 10**9 + int.from_bytes(content[:7]) % _SPAN_NS
+        os.utime(path, ns=(time_ns, time_ns))

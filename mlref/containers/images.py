@@ -230,8 +230,8 @@ def _described(client: Any, tag: str, seconds: float, inputs: str, before: set[s
 
 _STEPS = (  # in the instruction -> what it is
     (r"COPY /tree ", "libraries"),
-    (r"COPY model ", "model"),
-    (r"COPY code ", "code"),
+    (r"ADD model.tar ", "model"),
+    (r"ADD code.tar ", "code"),
     (r"COPY /rootfs ", "all files"),
 )
 

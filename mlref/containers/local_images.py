@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlref.containers import engine
+from mlref.containers import engine, rootfs
 from mlref.errors import ContainerError
 
-__all__ = ["import_tree", "is_there", "pull"]
+__all__ = ["archive", "import_tree", "is_there", "pull"]
 
 _PULL_TIMEOUT_S = 120.0
 
@@ -83,20 +83,25 @@ def import_tree(
     changes = [f"ENV {each}" for each in environment]
     changes += [f"LABEL {key}={value}" for key, value in engine.labels(labels).items()]
     client.api.import_image_from_data(
-        _archive(root), repository=repository, tag=tag, changes=changes
+        archive(root), repository=repository, tag=tag, changes=changes
     )
 
 
-def _archive(root: Path) -> bytes:
-    """The tree as a tar: root's files, at the epoch, in one order."""
+def archive(root: Path) -> bytes:
+    """A folder as a tar, the same bytes whenever it is made: root's files, one time, one order.
+
+    Args:
+        root: the folder that becomes "/".
+    """
 
     def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-        entry.uid = entry.gid = entry.mtime = 0
+        entry.uid = entry.gid = 0
+        entry.mtime = rootfs.EPOCH
         entry.uname = entry.gname = "root"
         return entry
 
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path in sorted(root.rglob("*")):
-            archive.add(path, arcname=str(path.relative_to(root)), recursive=False, filter=plain)
+            tar.add(path, arcname=str(path.relative_to(root)), recursive=False, filter=plain)
     return buffer.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import shutil
+import tarfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,28 @@ def made(tmp_path: Path, colours: artifact.Artifact) -> Path:
     return tmp_path / "context"
 
 
+@pytest.fixture
+def trees(made: Path, tmp_path: Path) -> Path:
+    """What the archives of a context hold."""
+    for name in ("model.tar", "code.tar"):
+        with tarfile.open(made / name) as archive:
+            archive.extractall(tmp_path / "trees", filter="data")
+    return tmp_path / "trees"
+
+
+def _times(folder: Path) -> dict[str, int]:
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*")}
+
+
 def _digest(folder: Path, **arguments: str) -> str:
     recipe = folder.parent / "Dockerfile"
     recipe.write_text("FROM scratch\n")
     return context.inputs_digest(folder, recipe, arguments)
 
 
-def test_it_holds_the_code_that_serves_and_no_other(made: Path) -> None:
+def test_it_holds_the_code_that_serves_and_no_other(trees: Path) -> None:
     """Server and artefact are there; training, notebooks, tests and cards are not."""
-    package = made / "code/opt/mlref/mlref"
+    package = trees / "opt/mlref/mlref"
     names = {path.name for path in package.iterdir()}
     assert {"serving", "artifact", "schema", "runtime", "errors.py", "__init__.py"} <= names
     assert not {"models", "flights.py", "study", "containers", "targets", "cli"} & names
@@ -50,11 +64,26 @@ def test_the_same_things_give_the_same_context(
     again = tmp_path / "elsewhere" / "context"
     context.make_context(colours, again)
     assert _digest(again) == _digest(made)
-    times = {path.stat().st_mtime for path in [*made.rglob("*"), *again.rglob("*")]}
-    assert len(times) == 1
+    assert _times(again) == _times(made)
 
 
-@pytest.mark.parametrize("name", ["model/opt/ml/model/model.onnx", "requirements.txt", "rootfs.py"])
+def test_another_content_of_the_same_size_has_another_time(
+    made: Path, tmp_path: Path, colours: artifact.Artifact
+) -> None:
+    """A builder fetches no file again whose size and time it knows: it would build the old code."""
+    package = tmp_path / "mlref"
+    shutil.copytree(Path(context.__file__).parents[1], package)
+    text = (package / "errors.py").read_text()
+    (package / "errors.py").write_text(text.replace("MlrefError", "MlrefErrol"))
+    again = tmp_path / "again" / "context"
+    context.make_context(colours, again, package=package)
+    assert (again / "code.tar").stat().st_size == (made / "code.tar").stat().st_size
+    assert {name for name, time in _times(again).items() if _times(made)[name] != time} == {
+        "code.tar"
+    }
+
+
+@pytest.mark.parametrize("name", ["model.tar", "code.tar", "requirements.txt", "rootfs.py"])
 def test_a_change_of_any_input_is_another_digest(made: Path, name: str) -> None:
     """One byte more in a file of the context is seen."""
     before = _digest(made)
@@ -68,10 +97,10 @@ def test_the_recipe_and_the_arguments_are_inputs(made: Path) -> None:
     assert len({_digest(made), _digest(made, base="a"), _digest(made, base="b")}) == 3
 
 
-def test_byte_code_tells_nothing_of_this_machine(made: Path) -> None:
+def test_byte_code_tells_nothing_of_this_machine(trees: Path) -> None:
     """Tracebacks name the file as it lies in the image, and no folder of the builder's is left."""
-    files = sorted((made / "code/opt/bytecode").rglob("*.pyc"))
-    sources = list((made / "code/opt/mlref").rglob("*.py"))
+    files = sorted((trees / "opt/bytecode").rglob("*.pyc"))
+    sources = list((trees / "opt/mlref").rglob("*.py"))
     assert len(files) == len(sources) > 20
     for file in files:
         code: Any = marshal.loads(file.read_bytes()[16:])  # noqa: S302 - compiled a moment ago
@@ -85,8 +114,10 @@ def test_another_package_may_be_built_in(tmp_path: Path, colours: artifact.Artif
     shutil.copytree(Path(context.__file__).parents[1], package)
     (package / "errors.py").write_text("CHANGED = True\n")
     context.make_context(colours, tmp_path / "context", package=package)
-    changed = tmp_path / "context/code/opt/mlref/mlref/errors.py"
-    assert changed.read_text() == "CHANGED = True\n"
+    with tarfile.open(tmp_path / "context/code.tar") as archive:
+        changed = archive.extractfile("opt/mlref/mlref/errors.py")
+        assert changed is not None
+        assert changed.read() == b"CHANGED = True\n"
 
 
 def test_two_builds_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,10 +52,10 @@ def test_each_chapter_has_its_card() -> None:
 
 
 def test_which_cards_are_pending() -> None:
-    """Exactly these, each in all four parts; the list may only shrink."""
+    """Exactly these, each in all four parts but where a chapter lands; the list may only shrink."""
     assert {card.name: card.pending for card in CARDS if card.pending} == dict.fromkeys(
         PENDING, PENDING_PARTS
-    )
+    ) | {"02_containers": ("answer", "listen", "red_flags")}
 
 
 @pytest.mark.parametrize("card", CARDS, ids=_name)

@@ -193,7 +193,7 @@ COPY wheels /wheels
 COPY requirements.txt /
 RUN PYTHONPATH="$(echo /wheels/pip-*.whl)" python3 -m pip install -q --no-index \\
     --find-links /wheels -r /requirements.txt
-COPY model code /
+ADD model.tar code.tar /
 RUN python3 -c "import shutil; shutil.rmtree('/wheels')"
 """
 if docker:

@@ -5,17 +5,19 @@ request while the connection still waits. Who closes a listening socket cuts tho
 that ends first turns new clients away (`hush`), accepts all who wait (`waiting`), and only then
 closes.
 
-On Linux, `hush` gives the socket a filter that drops SYN, the packet which asks for a connection,
-and lets pass what belongs to connections that are made. The client's system asks again a second
-later, and is then told that nobody listens: it can safely go elsewhere. On other systems there is
-no such filter, and a connection that is made in the very last moment may be lost.
+On Linux, `hush` binds the listening socket to a network interface that does not exist. Packets that
+ask for a connection then find no listener, and the client is told at once that it is refused: it
+can safely go elsewhere. What belongs to a connection that is made is not looked up by the listener,
+so all of those go on. It needs no privilege (Linux 5.7 or later), so it works in a container
+without capabilities too; a socket filter that drops SYN would be refused there. On other systems
+there is no such way, and a connection that is made in the very last moment may be lost.
 
-Source: Linux's Documentation/networking/filter.rst, and RFC 9293, section 3.5.
+Source: Linux's net/core/sock.c (SO_BINDTOIFINDEX) and net/ipv4/inet_hashtables.c (a listener is
+chosen by its interface), and RFC 9293, section 3.5.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import socket
 import struct
@@ -26,11 +28,8 @@ __all__ = ["hush", "waiting"]
 
 logger = logging.getLogger(__name__)
 
-_SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python's socket has no name for it
-_FLAGS_AT = 13  # of the TCP header
-_SYN = 0x02
-_LOAD_BYTE, _JUMP_IF_SET, _RETURN = 0x30, 0x45, 0x06
-_PASS, _DROP = 0xFFFFFFFF, 0
+_SO_BINDTOIFINDEX = 62  # asm-generic/socket.h; Python's socket has no name for it
+_NO_INTERFACE = 2**31 - 1  # the highest number of an interface; the system counts from 1
 _WAITING_AT = 24  # tcpi_unacked in struct tcp_info: on a listening socket, its accept queue
 _INFO_BYTES = 104
 
@@ -43,20 +42,10 @@ def hush(listener: socket.socket) -> bool:
     """
     if not sys.platform.startswith("linux"):
         return False
-    instructions = (
-        (_LOAD_BYTE, 0, 0, _FLAGS_AT),
-        (_JUMP_IF_SET, 0, 1, _SYN),
-        (_RETURN, 0, 0, _DROP),
-        (_RETURN, 0, 0, _PASS),
-    )
-    program = ctypes.create_string_buffer(
-        b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
-    )
-    described = struct.pack("HL", len(instructions), ctypes.addressof(program))
     try:
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
-    except OSError as error:  # a sandbox may forbid it
-        logger.info("new connections cannot be turned away: %s", error)
+        listener.setsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX, _NO_INTERFACE)
+    except OSError as error:  # an old system, or a sandbox
+        logger.warning("new connections cannot be turned away: %s", error)
         return False
     return True
 

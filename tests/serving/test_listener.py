@@ -34,12 +34,12 @@ def test_who_waits_is_counted(listener: socket.socket) -> None:
 def test_after_the_hush_nobody_new_comes_and_who_is_there_is_served(
     listener: socket.socket,
 ) -> None:
-    """Open and waiting connections go on, new ones are not made."""
+    """Open and waiting connections go on, new ones are refused at once."""
     with socket.create_connection(listener.getsockname()) as early:
         accepted, _ = listener.accept()
         with socket.create_connection(listener.getsockname()) as queued:
             assert hush(listener)
-            with pytest.raises(TimeoutError):
+            with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(listener.getsockname(), timeout=0.3)
             early.sendall(b"early")
             queued.sendall(b"queued")

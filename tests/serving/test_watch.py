@@ -276,7 +276,7 @@ def test_who_comes_too_late_is_turned_away(listener: socket.socket) -> None:
         socket.create_connection(listener.getsockname(), 0.2).close()
         watch.drain()
         await until(lambda: engine.closing)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(ConnectionRefusedError):
             socket.create_connection(listener.getsockname(), 0.2)
 
     run(main())

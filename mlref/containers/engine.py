@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlref.errors import DockerUnavailableError
+from mlref.errors import ContainerError, DockerUnavailableError
 from mlref.runtime.lazy import extra, installed
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     "build_command",
     "build_environment",
     "connect",
+    "find_image",
     "labels",
     "needs_published_ports",
 ]
@@ -78,6 +79,27 @@ def connect() -> docker.DockerClient:
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         raise DockerUnavailableError(_advice(error)) from error
     return client
+
+
+def find_image(client: docker.DockerClient, name: str) -> Any:
+    """The SDK's object for an image that the daemon has.
+
+    Args:
+        client: as `connect` gives it.
+        name: repository and tag, or a digest.
+
+    Raises:
+        ContainerError: it has none of that name.
+    """
+    import docker
+
+    try:
+        return client.images.get(name)
+    except docker.errors.ImageNotFound as error:
+        text = f"there is no image {name} here"
+        raise ContainerError(f"{text}; `mlref containers ls` lists those of mlref") from error
+    except (docker.errors.DockerException, ValueError) as error:  # ValueError: the name is empty
+        raise ContainerError(f"{name!r} is no name of an image: {error}") from error
 
 
 @functools.lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -25,7 +25,7 @@ from mlref.containers.context import context_folder, inputs_digest, make_context
 from mlref.errors import ImageBuildError
 from mlref.tables import Table
 
-__all__ = ["Flavour", "Image", "Layer", "build", "dockerfile", "remove_images"]
+__all__ = ["Flavour", "Image", "Layer", "build", "dockerfile", "layers_of", "remove_images"]
 
 Flavour: TypeAlias = Literal["service", "minimal"]
 
@@ -221,7 +221,7 @@ def _described(client: Any, tag: str, seconds: float, inputs: str, before: set[s
     return Image(
         name=tag,
         digest=image.id,
-        layers=_layers(image),
+        layers=layers_of(image.history()),
         seconds=seconds,
         inputs=inputs,
         note=note,
@@ -236,10 +236,14 @@ _STEPS = (  # in the instruction -> what it is
 )
 
 
-def _layers(image: Any) -> tuple[Layer, ...]:
-    """The steps that added files, the base's as one."""
+def layers_of(history: Sequence[Mapping[str, Any]]) -> tuple[Layer, ...]:
+    """The steps that added files, the base's as one.
+
+    Args:
+        history: of an image, as the SDK gives it: the last step first.
+    """
     base, ours = 0, []
-    for step in reversed(image.history()):
+    for step in reversed(history):
         if not step["Size"]:
             continue
         instruction = " ".join(step["CreatedBy"].split())

@@ -117,7 +117,7 @@ def check_files(lab: Lab) -> Iterator[str]:
     there = {path.name for path in lab.folder.iterdir() if path.name != "__pycache__"}
     for name in sorted(FILES - there):
         yield f"{display(lab.folder / name)}: it is missing"
-    for name in sorted(there - FILES):
+    for name in sorted(there - FILES - {path.name for path in lab.check_files}):
         yield f"{display(lab.folder / name)}: it does not belong to a lab; delete it"
     for path in sorted((lab.folder / "wrong").glob("*")):
         if path not in _wrong_files(lab) and path.name != "__pycache__":
@@ -160,23 +160,25 @@ def check_exercise(lab: Lab) -> Iterator[str]:
 
 def check_checks(lab: Lab) -> Iterator[str]:
     """Each exercise has a check, and each check an exercise: one of another name never runs."""
-    path = lab.folder / "checks.py"
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
-        yield f"{display(path)}: it is no Python: {error}"
-        return
-    checked = [name for node in tree.body for name in _checked_by(node)]
     names = [each.name for each in lab.exercises]
+    found: set[str] = set()
+    for path in lab.check_files:
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError) as error:
+            yield f"{display(path)}: it is no Python: {error}"
+            return
+        checked = {name for node in tree.body for name in _checked_by(node)}
+        for name in sorted(checked - set(names)):
+            yield f"{display(path)}: there is no exercise {name} to check: {', '.join(names)}"
+        defined = Counter(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+        for name, times in defined.items():
+            if times > 1:
+                yield f"{display(path)}: {times} functions are called {name}; only the last is run"
+        found |= checked
     for name in names:
-        if name not in checked:
-            yield f"{display(path)}: the exercise {name} has no check"
-    for name in sorted(set(checked) - set(names)):
-        yield f"{display(path)}: there is no exercise {name} to check: {', '.join(names)}"
-    defined = Counter(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
-    for name, times in defined.items():
-        if times > 1:
-            yield f"{display(path)}: {times} functions are called {name}; only the last is run"
+        if name not in found:
+            yield f"{display(lab.folder / 'checks.py')}: the exercise {name} has no check"
 
 
 def _checked_by(node: ast.stmt) -> Iterator[str]:

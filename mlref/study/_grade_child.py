@@ -1,7 +1,7 @@
 """The child process that runs one answer and its checks, and reports what they said.
 
 It takes one argument, the path of a JSON file with the exercise, the answer's code, the given code
-before it, the path of checks.py, and a token that shows that the report comes from here and not
+before it, the paths of its checks, and a token that shows that the report comes from here and not
 from the answer. It deletes the file, reports one object, and waits to be ended:
 
     {"status": "failed", "checks": [{"label": "...", "passed": true}, ...],
@@ -152,7 +152,7 @@ def _graded(job: dict[str, Any]) -> dict[str, Any]:
         return _failure(error, place)
     finally:
         sys.settrace(None)  # a debugger that was left in it must not look at the checks
-    checks = _checks(Path(job["checks"]), job["exercise"])
+    checks = [each for path in job["checks"] for each in _checks(Path(path), job["exercise"])]
     return _checked(checks, Answer(names, job["code"]), place)
 
 

@@ -127,7 +127,7 @@ def grade(lab: Lab, exercise: str, code: str) -> ExerciseResult:
         work, temporary, job = (Path(folder, name) for name in ("work", "tmp", "job.json"))
         work.mkdir()
         temporary.mkdir()
-        checks = str(lab.folder.resolve() / "checks.py")
+        checks = [str(path.resolve()) for path in lab.check_files]
         values = {"exercise": exercise, "code": code, "given": given, "checks": checks}
         files.write_text(job, json.dumps({**values, "token": token}))
         python = os.path.abspath(sys.executable)  # noqa: PTH100 - resolve() would leave the environment

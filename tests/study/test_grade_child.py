@@ -73,6 +73,15 @@ def test_an_exception_whose_text_raises_is_told_by_its_name(total: Graded) -> No
     assert result.message.endswith(": Odd")
 
 
+def test_checks_of_a_second_file_are_run(lab: Lab, total: Graded) -> None:
+    """They come after those of checks.py, and decide as well."""
+    more = CHECKS.replace("answer.total != 6", "answer.total == 6")
+    (lab.folder / "checks_more.py").write_text(more)
+    result = total("total = 6")
+    assert result.status == "failed"
+    assert [check.passed for check in result.checks] == [True, True, True, False]
+
+
 def test_a_hole_is_to_do_whatever_its_error_went_through(total: Graded) -> None:
     """Neither a group of tasks nor a process between them makes an error of it."""
     group = "async def f():\n    async with asyncio.TaskGroup() as g: g.create_task(hole())"

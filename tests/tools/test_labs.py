@@ -206,6 +206,15 @@ def test_a_check_of_no_exercise_is_found(problems: Broken) -> None:
     assert "checks.py: there is no exercise totl to check" in problem
 
 
+def test_checks_may_stand_in_several_files(lab: Lab) -> None:
+    """A file checks_NAME.py belongs to a lab; what is wrong in it is told with its name."""
+    more = lab.folder / "checks_more.py"
+    more.write_text("")
+    assert not labs.check(lab)
+    more.write_text(CHECKS.replace('exercise("total")', 'exercise("totl")'))
+    assert "checks_more.py: there is no exercise totl to check" in labs.check(lab)[0]
+
+
 def test_a_check_that_another_replaces_is_found(problems: Broken) -> None:
     """Of two functions with one name only the last would run."""
     (problem,) = problems(checks=CHECKS.replace("it_is_a_number", "it_is_the_sum"))

@@ -5,7 +5,7 @@ A lab is a folder labs/NN_topic that holds
     lab.toml         title, minutes, prerequisites, what comes next, and the exercises with hints
     source.py        the text and the solutions in the percent format, with the holes marked
     exercise.ipynb   the same with the holes empty; generated from source.py
-    checks.py        what a right answer satisfies
+    checks.py        what a right answer satisfies; more of it may stand in checks_NAME.py
     wrong/*.py       plausible wrong answers that the checks must reject
 """
 
@@ -72,6 +72,12 @@ class Lab:
     def name(self) -> str:
         """Number and topic, as the folder is named: "01_deployment_steps"."""
         return self.folder.name
+
+    @property
+    def check_files(self) -> list[Path]:
+        """checks.py, then checks_NAME.py for each NAME that there is, in order."""
+        more = sorted(self.folder.glob("checks_*.py"))
+        return [self.folder / "checks.py", *(path for path in more if path.is_file())]
 
     @property
     def number(self) -> str:

@@ -1,0 +1,16 @@
+# answer: diagnose
+# rejected: asked by 127.0.0.1
+def diagnose(case):
+    state, events = case["inspect"]["State"], case["events"]
+    if state["OOMKilled"]:
+        return "memory"
+    if not state["Running"]:
+        asked = any("kill 15" in event for event in events)
+        return (
+            {137: "grace", 143: "fine", 0: "fine"}.get(state["ExitCode"], "other")
+            if asked
+            else "other"
+        )
+    if any(name in case["log"] for name in ("127.0.0.1", "localhost", "[::1]")):
+        return "address"
+    return "fine" if state["Health"]["Status"] == "healthy" else "other"

@@ -1,0 +1,17 @@
+# answer: dockerfile
+# rejected: is a name; write a number
+install = """
+RUN --mount=type=bind,source=wheels,target=/wheels \
+    python3 -m zipfile -e /wheels/late-1.0-py3-none-any.whl /libraries
+"""
+copies = """
+COPY --from=builder /libraries /opt/libraries
+COPY model /opt/model
+COPY server.py /opt/server.py
+"""
+start = """
+RUN echo late:x:10001:10001::/:/bin/false >> /etc/passwd
+USER late
+ENTRYPOINT ["python3", "/opt/server.py"]
+"""
+dockerfile = f"{FIRST}\n{install}\n{SECOND}\n{copies}\n{start}"

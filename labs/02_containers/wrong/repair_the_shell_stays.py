@@ -1,0 +1,6 @@
+# answer: repair
+# rejected: starts a shell that waits
+memory_mib = 1.25 * MEASURED_MIB[AT_ONCE]
+host = "0.0.0.0"  # noqa: S104 - inside the container
+entrypoint = ["/bin/sh", "-c", "python3 /opt/server.py"]
+grace_s = 15

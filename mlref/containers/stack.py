@@ -191,7 +191,7 @@ class Stack:
 
         Raises:
             ContainerError: it does not exist any more, or nginx does not run.
-            ProcessNotReadyError: it was not healthy in time.
+            ProcessNotReadyError: it was not healthy in time, or nginx was not done in time.
         """
         self._told(replica, "start")
         container = self._client.containers.get(replica.id)
@@ -202,7 +202,7 @@ class Stack:
                 raise ProcessNotReadyError(text, log_tail=_tail(container))
             event.wait(_POLL_S)
             container.reload()
-        self._nginx().exec_run(["nginx", "-e", "stderr", "-s", "reload"])
+        self._reload(end)
 
     def wait_ready(self, timeout_s: float) -> None:
         """Return as soon as a replica and Prometheus answer through nginx.
@@ -268,6 +268,24 @@ class Stack:
             raise ContainerError(f"{self!r} has no port for {port}: {self.troubles()}")
         return f"http://127.0.0.1:{bound[0]['HostPort']}"
 
+    def _reload(self, end: float) -> None:
+        """Return once none of nginx's workers is one that still knows the old addresses.
+
+        For a moment the old ones accept clients too, and may close a connection before its first
+        request: a client that keeps connections open must then ask again.
+        """
+        nginx, event = self._nginx(), threading.Event()
+        before = _workers(nginx)
+        told = nginx.exec_run(["nginx", "-e", "stderr", "-s", "reload"])
+        if told.exit_code:
+            text = f"nginx does not read its file again: {told.output.decode('utf-8', 'replace')}"
+            raise ContainerError(text)
+        while not (now := _workers(nginx)) or now & before:
+            if time.monotonic() >= end:
+                text = "nginx had workers with old addresses when the time was over"
+                raise ProcessNotReadyError(text, log_tail=_tail(nginx))
+            event.wait(_POLL_S)
+
     def _told(self, replica: Replica, action: str, **options: Any) -> None:
         import docker
 
@@ -298,6 +316,12 @@ def _replica(container: Any) -> Replica:
 
 def _state(container: Any) -> State:
     return State.of(container.attrs["State"])
+
+
+def _workers(nginx: Any) -> set[str]:
+    """The processes that serve clients."""
+    processes = nginx.top(ps_args="-o pid,args")["Processes"]
+    return {pid for pid, title in processes if "worker process" in title}
 
 
 def _tail(container: Any, lines: int = _TAIL_LINES) -> str:

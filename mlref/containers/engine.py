@@ -97,9 +97,10 @@ def find_image(client: docker.DockerClient, name: str) -> Any:
         return client.images.get(name)
     except docker.errors.ImageNotFound as error:
         text = f"there is no image {name} here"
-        raise ContainerError(f"{text}; `mlref containers ls` lists those of mlref") from error
-    except (docker.errors.DockerException, ValueError) as error:  # ValueError: the name is empty
-        raise ContainerError(f"{name!r} is no name of an image: {error}") from error
+        raise ContainerError(f"{text}; {_others(client, name)}") from error
+    except (docker.errors.APIError, ValueError) as error:  # ValueError: the name is empty
+        explanation = getattr(error, "explanation", None) or str(error)
+        raise ContainerError(f"{name!r} is no name of an image: {explanation}") from error
 
 
 @functools.lru_cache(maxsize=1)
@@ -153,6 +154,13 @@ def needs_published_ports(client: docker.DockerClient) -> bool:
     told = client.info()
     rootless = any("rootless" in option for option in told.get("SecurityOptions") or [])
     return rootless or "Desktop" in told.get("OperatingSystem", "")
+
+
+def _others(client: docker.DockerClient, name: str) -> str:
+    """What to ask for instead of an image that is not there."""
+    alike = client.api.images(name.partition(":")[0])
+    tags = sorted(tag for each in alike for tag in each["RepoTags"] or [])
+    return f"there is {', '.join(tags)}" if tags else "`docker images` lists those that are"
 
 
 def _host() -> str:

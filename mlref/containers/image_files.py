@@ -24,6 +24,7 @@ from mlref.errors import ContainerError
 
 __all__ = ["ImageFiles", "open_image"]
 
+_UNKNOWN = "1970-01-01T00:00:00Z"
 _MOST_LINKS = 40  # as many as the kernel follows
 
 
@@ -104,7 +105,7 @@ def open_image(image: Image | str) -> Iterator[ImageFiles]:
             yield ImageFiles(
                 name=name,
                 digest=found.id,
-                created=found.attrs["Created"],
+                created=found.attrs.get("Created") or _UNKNOWN,
                 config=found.attrs["Config"],
                 members={_path(each.name): each for each in archive},
                 archive=archive,

@@ -22,6 +22,7 @@ from mlref.artifact import Artifact
 from mlref.containers import engine
 from mlref.containers.base import base_image
 from mlref.containers.context import context_folder, inputs_digest, make_context
+from mlref.containers.local_images import is_there
 from mlref.errors import ImageBuildError
 from mlref.tables import Table
 
@@ -131,11 +132,15 @@ def build(
         base_digest = client.images.get(found).id
         inputs = inputs_digest(context, dockerfile(), {"base": base_digest, "target": flavour})
         before = _digests(client, inputs)
+        old = client.images.get(tag).id if is_there(client, tag) else None
         if tell is not None:
             tell(f"building {tag}")
         _run_builder(tag, context, flavour, found, _labels(artifact, inputs), cached=cached)
     seconds = time.perf_counter() - begin
-    return _described(client, tag, seconds, inputs, before)
+    built = _described(client, tag, seconds, inputs, before)
+    if tell is not None and old not in {None, built.digest}:
+        tell(f"{tag} named another image until now; that one stays, without a name")
+    return built
 
 
 def remove_images(artifact: Artifact | None = None) -> int:

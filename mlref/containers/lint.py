@@ -74,7 +74,8 @@ def lint(dockerfile: Path) -> tuple[Finding, ...]:
     try:
         lines = dockerfile.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        text = f"{dockerfile} cannot be read as a Dockerfile: {error}"
+        problem = getattr(error, "strerror", None) or "it is not UTF-8"
+        text = f"{dockerfile} cannot be read as a Dockerfile: {problem}"
         raise ContainerError(f"{text}; give the path of one") from error
     return (*map(_finding, _run(dockerfile)), *_without_reason(lines))
 

@@ -31,14 +31,15 @@ from mlref.runtime.lazy import extra
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
+    from packageurl import PackageURL
 
 __all__ = ["sbom", "sbom_of"]
 
 _SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
-_METADATA = re.compile(r"/[^/]+\.dist-info/METADATA$")
+_METADATA = re.compile(r"/([^/]+)-([^/]+)\.dist-info/METADATA$")
 _INTERPRETER = re.compile(r"/(?:bin/|lib)python(3\.\d+)(?:\.so\.[\d.]+)?$")
 _STANDARD_LIBRARY = re.compile(r"/lib/python3\.\d+/lib-dynload$")
-_DPKG = "/var/lib/dpkg/status"
+_DPKG, _RELEASE = "/var/lib/dpkg/status", "/etc/os-release"
 _LONGEST_LICENCE = 100  # characters; some packages put the whole text where its name belongs
 
 
@@ -95,10 +96,13 @@ def sbom_of(files: ImageFiles) -> dict[str, Any]:
 
 def _packages(files: ImageFiles) -> Iterator[Component]:
     """Python packages, by the metadata that their installer left."""
-    for path in filter(_METADATA.search, files.members):
-        told = _headers(files.read(path))
-        name = re.sub(r"[-_.]+", "-", told["Name"]).lower()
-        yield _library("pypi", name, told["Version"], licence=_licence(told), where=path)
+    from packageurl import PackageURL
+
+    for path in files.members:
+        if match := _METADATA.search(path):
+            name = re.sub(r"[-_.]+", "-", match[1]).lower()
+            url = PackageURL("pypi", None, name, match[2])
+            yield _library(url, path, _licence(_headers(files.read(path))))
 
 
 def _interpreter(files: ImageFiles) -> Iterator[Component]:
@@ -128,21 +132,41 @@ def _interpreter(files: ImageFiles) -> Iterator[Component]:
 
 def _system(files: ImageFiles) -> Iterator[Component]:
     """Debian packages; where there is no database of them, shared objects of no package."""
+    if files.resolve(_DPKG) is not None:
+        yield from _debian(files)
+    else:
+        yield from _shared_objects(files)
+
+
+def _debian(files: ImageFiles) -> Iterator[Component]:
+    """The distribution and its packages, named so that scanners find them in its advisories."""
+    from cyclonedx.model.component import Component, ComponentType
+    from packageurl import PackageURL
+
+    release = files.read(_RELEASE).decode() if files.resolve(_RELEASE) is not None else ""
+    told = dict(re.findall(r'^(ID|VERSION_ID)="?([^"\n]*)"?$', release, re.MULTILINE))
+    system, version = told.get("ID", "debian"), told.get("VERSION_ID", "")
+    yield Component(
+        type=ComponentType.OPERATING_SYSTEM, name=system, version=version or None, bom_ref=system
+    )
+    for text in files.read(_DPKG).split(b"\n\n"):
+        package = _headers(text)
+        if "installed" in (package["Status"] or "").split():
+            where = {"arch": package["Architecture"], "distro": f"{system}-{version}".rstrip("-")}
+            url = PackageURL("deb", system, package["Package"], package["Version"], where)
+            yield _library(url, _DPKG)
+
+
+def _shared_objects(files: ImageFiles) -> Iterator[Component]:
+    """Shared objects that belong neither to a Python package nor to Python."""
     from cyclonedx.model.component import Component, ComponentType
 
-    if files.resolve(_DPKG) is not None:
-        for text in files.read(_DPKG).split(b"\n\n"):
-            told = _headers(text)
-            if "installed" in (told["Status"] or "").split():
-                yield _library("deb", told["Package"], told["Version"], where=_DPKG)
-        return
-    homes = [
+    homes = {
         posixpath.dirname(posixpath.dirname(each))
-        for each in files.members
-        if _METADATA.search(each)
-    ]
-    homes += [each for each in files.members if _STANDARD_LIBRARY.search(each)]
-    inside = tuple(f"{each}/" for each in set(homes))
+        for each in filter(_METADATA.search, files.members)
+    }
+    homes.update(filter(_STANDARD_LIBRARY.search, files.members))
+    inside = tuple(f"{each}/" for each in homes)
     for path, member in files.members.items():
         if not member.isfile() or _INTERPRETER.search(path) or path.startswith(inside):
             continue
@@ -172,20 +196,16 @@ def _model(files: ImageFiles) -> Iterator[Component]:
         )
 
 
-def _library(
-    kind: str, name: str, version: str, *, where: str, licence: str | None = None
-) -> Component:
-    """A package that scanners know by its package URL."""
+def _library(url: PackageURL, where: str, licence: str | None = None) -> Component:
+    """A package that scanners know by its URL; two copies of it are two components."""
     from cyclonedx.model.component import Component, ComponentType
-    from packageurl import PackageURL
 
-    url = PackageURL(kind, "debian" if kind == "deb" else None, name, version)
     return Component(
         type=ComponentType.LIBRARY,
-        name=name,
-        version=version,
+        name=url.name,
+        version=url.version,
         purl=url,
-        bom_ref=f"{url}#{where}",  # two copies of a package are two components
+        bom_ref=f"{url}#{where}",
         licenses=[_known_licence(licence)] if licence else [],
         properties=[_property("path", where)],
     )

@@ -44,8 +44,8 @@ class ScanReport:
 
     @property
     def components(self) -> dict[str, int]:
-        """How many parts of each kind the image has, for instance {"library": 29, ...}."""
-        return dict(sorted(Counter(each["type"] for each in self.sbom["components"]).items()))
+        """How many parts of each kind it has, most first, for instance {"library": 29, ...}."""
+        return dict(Counter(each["type"] for each in self.sbom["components"]).most_common())
 
     def table(self) -> Table:
         """One row for each finding: level, rule, what was found, why it matters, what to do."""

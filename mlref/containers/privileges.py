@@ -119,8 +119,7 @@ def _world_writable(files: ImageFiles) -> Iterator[Finding]:
 
 def _own_files(files: ImageFiles) -> Iterator[Finding]:
     """What the image's own user may write; of root it would be everything."""
-    name, _, group = (files.config.get("User") or "").partition(":")
-    uid, gid = _number(files, name, "/etc/passwd"), _number(files, group, "/etc/group")
+    uid, gid = _user_and_group(files)
 
     def writable(member: TarInfo) -> bool:
         own = member.uid == uid and member.mode & stat.S_IWUSR
@@ -177,15 +176,27 @@ def _programs_named(files: ImageFiles, names: tuple[str, ...]) -> tuple[str, ...
     return tuple(found.values())
 
 
-def _number(files: ImageFiles, name: str, file: str) -> int | None:
-    """The number of a user or a group; None if the image does not tell it."""
-    if name.isdecimal():
-        return int(name)
-    if not name or files.resolve(file) is None:
-        return None
-    lines = [line.split(":") for line in files.read(file).decode("utf-8", "replace").splitlines()]
-    numbers = [parts[2] for parts in lines if parts[0] == name and parts[2:3]]
-    return int(numbers[0]) if numbers and numbers[0].isdecimal() else None
+def _user_and_group(files: ImageFiles) -> tuple[int | None, int | None]:
+    """Both as numbers, as Docker would find them; None if the image does not tell a name's."""
+    user, _, group = (files.config.get("User") or "").partition(":")
+    known = next((each for each in _rows(files, "/etc/passwd") if user in {each[0], each[2]}), None)
+    uid = _whole(user) if user.isdecimal() or known is None else _whole(known[2])
+    if not group:
+        return uid, 0 if known is None else _whole(known[3])
+    named = next((each for each in _rows(files, "/etc/group") if each[0] == group), None)
+    return uid, _whole(group if named is None else named[2])
+
+
+def _rows(files: ImageFiles, path: str) -> list[list[str]]:
+    """The lines of /etc/passwd or /etc/group in parts, four at least; none if it is not there."""
+    if files.resolve(path) is None:
+        return []
+    lines = files.read(path).decode("utf-8", "replace").splitlines()
+    return [parts for line in lines if len(parts := line.split(":")) > 3]  # noqa: PLR2004 - name, password, number, group
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 _CHECKS = (_user, _setuid, _world_writable, _own_files, _programs)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,5 +59,41 @@ def built(base: str, docker_client: Any, tmp_path: Path) -> Iterator[Callable[[s
         return digests[-1]
 
     yield build
+    for digest in digests:
+        docker_client.images.remove(digest, force=True)
+
+
+@pytest.fixture
+def planted(docker_client: Any) -> Iterator[Callable[..., str]]:
+    """A function that makes an image of a few files, without a base; deleted after the test.
+
+    It takes path -> content, mode and owner. A path that ends with "/" is a folder, and content
+    "-> x" a link to x. More arguments are instructions, for instance "USER 0".
+    """
+    digests: list[str] = []
+
+    def plant(files: Mapping[str, tuple[str, int, int]], *instructions: str) -> str:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for path, (content, mode, owner) in files.items():
+                entry = tarfile.TarInfo(path.strip("/"))
+                entry.mode, entry.uid, entry.gid = mode, owner, owner
+                data = content.encode()
+                if path.endswith("/"):
+                    entry.type = tarfile.DIRTYPE
+                elif content.startswith("-> "):
+                    entry.type, entry.linkname = tarfile.SYMTYPE, content.removeprefix("-> ")
+                else:
+                    entry.size = len(data)
+                archive.addfile(entry, io.BytesIO(data))
+        changes = [f"LABEL {engine.LABEL}=mlref", *instructions]
+        repository = f"mlref-test-planted-{os.getpid()}"
+        docker_client.api.import_image_from_data(
+            buffer.getvalue(), repository=repository, tag=str(len(digests)), changes=changes
+        )
+        digests.append(docker_client.images.get(f"{repository}:{len(digests)}").id)
+        return digests[-1]
+
+    yield plant
     for digest in digests:
         docker_client.images.remove(digest, force=True)

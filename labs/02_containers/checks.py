@@ -155,7 +155,7 @@ def _diagnosed(answer, case, right, what, *, why):
 
 @exercise("diagnose")
 def the_three_are_told(answer):
-    """The three containers of the incident have the causes memory, address and grace."""
+    """The cause of each of the three containers of the incident is found."""
     for name, right, why in (
         ("first", "memory", "the state says it in a word: OOMKilled"),
         ("second", "address", "127.0.0.1 is the container itself, and each container has its own"),
@@ -166,7 +166,7 @@ def the_three_are_told(answer):
 
 @exercise("diagnose")
 def a_status_is_no_cause(answer):
-    """Ends are told apart that have one exit status: 137 has many senders, 143 and 0 are well."""
+    """Containers that have ended are told apart, also those with one exit status."""
     first, third = answer.CASES["first"], answer.CASES["third"]
     asked = ["0.0 s start", "7.0 s kill 15"]
     by_hand = _changed(
@@ -192,7 +192,7 @@ def a_status_is_no_cause(answer):
 
 @exercise("diagnose")
 def health_is_no_cause(answer):
-    """Of those that run, the address decides, and not the health check's opinion."""
+    """Containers that run are told apart, also those that one health check calls the same."""
     case, port = answer.CASES["second"], ":8080"
     public = f"listening on 0.0.0.0{port}"
     for log, health, right, what, why in (

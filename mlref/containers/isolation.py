@@ -11,12 +11,18 @@ read-only root beside limits on memory, CPU and processes, which that profile le
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["DEFAULT_ISOLATION", "OPEN", "Isolation"]
+from mlref.errors import ContainerError
+
+__all__ = ["DEFAULT_ISOLATION", "OPEN", "Isolation", "bind_mounts"]
 
 _LEAST_MEMORY_BYTES = 6 * 2**20  # Docker refuses less
+_PERIOD_US = 100_000  # in which a container gets its share, the kernel's default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +37,8 @@ class Isolation:
             the fourteen that Docker gives.
         new_privileges: whether a program may gain privileges by setuid bits.
         memory_bytes: a container that needs more is killed; None for no limit. No swap is added.
-        cpus: CPU time per second; a container that wants more waits. None for no limit.
+        cpus: CPU time per second; a container that wants more waits. More than the machine has is
+            no limit. None for no limit.
         processes: the largest number of processes and threads; None for no limit.
         user: "uid:gid"; None means the image's own.
     """
@@ -49,8 +56,13 @@ class Isolation:
         """Refuse limits that no container can keep.
 
         Raises:
-            ValueError: a limit that is not positive, or less memory than Docker allows.
+            ValueError: a limit that is not positive, less memory than Docker allows, or
+                capabilities as one text.
         """
+        given: object = self.capabilities
+        if isinstance(given, str):  # whose letters would be taken for names
+            text = 'capabilities must be a tuple like ("NET_BIND_SERVICE",)'
+            raise ValueError(f"{text}, got {given!r}")  # noqa: TRY004 - as for the others
         if self.memory_bytes is not None and self.memory_bytes < _LEAST_MEMORY_BYTES:
             least = f"{_LEAST_MEMORY_BYTES} (6 MiB)"
             raise ValueError(f"memory_bytes must be at least {least}, got {self.memory_bytes}")
@@ -71,7 +83,8 @@ class Isolation:
         if self.memory_bytes is not None:
             found |= {"mem_limit": self.memory_bytes, "memswap_limit": self.memory_bytes}
         if self.cpus is not None:
-            found["nano_cpus"] = round(self.cpus * 1e9)
+            # Not nano_cpus, of which the daemon refuses more than the machine has.
+            found |= {"cpu_period": _PERIOD_US, "cpu_quota": round(self.cpus * _PERIOD_US)}
         if self.processes is not None:
             found["pids_limit"] = self.processes
         if self.user is not None:
@@ -90,3 +103,22 @@ OPEN = Isolation(
     processes=None,
 )
 """Docker's own defaults."""
+
+
+def bind_mounts(mounts: Mapping[str | os.PathLike[str], str]) -> dict[str, dict[str, str]]:
+    """Files and folders that a container may read, as the argument `volumes` of the Docker SDK.
+
+    Args:
+        mounts: path on this machine -> where it appears in the container.
+
+    Raises:
+        ContainerError: one is not there; the daemon would make an empty folder of it.
+    """
+    absent = [str(source) for source in mounts if not Path(source).exists()]
+    if absent:
+        text = f"nothing to mount: {', '.join(absent)} is not there"
+        raise ContainerError(f"{text}; name a file or a folder of this machine")
+    return {
+        str(Path(source).resolve()): {"bind": target, "mode": "ro"}
+        for source, target in mounts.items()
+    }

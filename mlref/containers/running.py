@@ -18,16 +18,15 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from mlref.containers import engine, guard
 from mlref.containers.images import Image
-from mlref.containers.isolation import DEFAULT_ISOLATION, Isolation
+from mlref.containers.isolation import DEFAULT_ISOLATION, Isolation, bind_mounts
 from mlref.containers.state import State
 from mlref.errors import ContainerError, ProcessExitedError, ProcessNotReadyError
 from mlref.runtime import process
@@ -65,7 +64,7 @@ def run(
         entrypoint: another program than the image's own.
         isolation: what it may do.
         environment: variables.
-        mounts: folder of this machine -> where it appears in the container, read-only.
+        mounts: file or folder of this machine -> where it appears in the container, read-only.
         port: where it listens inside.
         network: the Docker network that it joins; None means Docker's own.
         published: whether the port is reached through one of 127.0.0.1; False uses the container's
@@ -74,11 +73,12 @@ def run(
 
     Raises:
         DockerUnavailableError: there is no daemon.
-        ContainerError: no such image, or the daemon refuses.
+        ContainerError: no such image, nothing to mount, or the daemon refuses.
     """
     client = engine.connect()
     import docker
 
+    volumes = bind_mounts(mounts or {})
     name = image if isinstance(image, str) else image.digest
     token = secrets.token_hex(8)
     public = engine.needs_published_ports(client) if published is None else published
@@ -92,14 +92,12 @@ def run(
             labels=engine.labels({RUN_LABEL: token}),
             ports={f"{port}/tcp": ("127.0.0.1", None)} if public else None,
             network=network,
-            volumes={
-                str(Path(source).resolve()): {"bind": target, "mode": "ro"}
-                for source, target in (mounts or {}).items()
-            },
+            volumes=volumes,
             **isolation.options(),
         )
         found.start()
         found.reload()
+        url = _url(found, port, public=public)
     except docker.errors.DockerException as error:
         _remove(client, token)
         watcher.stop()
@@ -109,7 +107,6 @@ def run(
         _remove(client, token)
         watcher.stop()
         raise
-    url = _url(found, port, network, public=public)
     return Container(found, watcher, url, isolation, drain_timeout_s)
 
 
@@ -182,8 +179,8 @@ class Container:
 
     @property
     def pid(self) -> int | None:
-        """Its first process as this machine numbers it; None if it has ended."""
-        return int(self._container.attrs["State"]["Pid"]) or None
+        """Its first process as the daemon's machine numbers it; None if it has ended."""
+        return int(self._container.attrs["State"]["Pid"]) if self.state().running else None
 
     def state(self) -> State:
         """What the daemon says of it now."""
@@ -268,12 +265,8 @@ class Container:
         Raises:
             ContainerError: the container does not run.
         """
-        import docker
-
-        try:
+        with self._refusals("cannot run a program"):
             done = self._container.exec_run(list(command))
-        except docker.errors.APIError as error:
-            raise ContainerError(self._said("cannot run a program")) from error
         return done.exit_code, done.output.decode("utf-8", "replace").strip()
 
     def memory_bytes(self) -> int:
@@ -282,7 +275,8 @@ class Container:
         Raises:
             ContainerError: the container does not run.
         """
-        told = self._container.stats(stream=False)["memory_stats"].get("stats", {})
+        with self._refusals("tells no memory use"):
+            told = self._container.stats(stream=False)["memory_stats"].get("stats", {})
         for name in ("rss", "anon"):  # cgroups v1, v2
             if name in told:
                 return int(told[name])
@@ -293,17 +287,25 @@ class Container:
 
         Args:
             signal: its name.
+
+        Raises:
+            ContainerError: the container does not run, or there is no such signal.
         """
-        self._container.kill(signal)
+        with self._refusals(f"cannot be sent {signal}"):
+            self._container.kill(signal)
 
     def stop(self, timeout_s: float | None = None) -> State:
         """Its last state, after SIGTERM and, if it takes too long, SIGKILL. It is not deleted yet.
 
         Args:
             timeout_s: seconds between the two; None means `drain_timeout_s` of `run`.
+
+        Raises:
+            ContainerError: it is deleted already.
         """
         limit_s = self._drain_timeout_s if timeout_s is None else timeout_s
-        self._container.stop(timeout=round(limit_s))
+        with self._refusals("cannot be stopped"):
+            self._container.stop(timeout=round(limit_s))
         return self.state()
 
     def explain(self) -> str:
@@ -334,18 +336,29 @@ class Container:
         finally:
             connection.close()
 
+    @contextmanager
+    def _refusals(self, what: str) -> Iterator[None]:
+        """The daemon's refusal as an error of ours."""
+        import docker
+
+        try:
+            yield
+        except docker.errors.APIError as error:
+            raise ContainerError(f"{self._said(what)}; Docker: {error.explanation}") from error
+
     def _said(self, what: str, state: State | None = None) -> str:
         became = (state or self.state()).told(self.isolation.memory_bytes)
         return f"{self!r} {what}: {became}"
 
 
-def _url(container: Any, port: int, network: str | None, *, public: bool) -> str | None:
+def _url(container: Any, port: int, *, public: bool) -> str | None:
     """Where it answers; None if it has ended already."""
     told = container.attrs["NetworkSettings"]
     if public:
         found = (told["Ports"] or {}).get(f"{port}/tcp") or []
         return f"http://127.0.0.1:{found[0]['HostPort']}" if found else None
-    address = told["Networks"][network or "bridge"]["IPAddress"]
+    networks = told["Networks"].values()  # the one that it joined, by whichever name it was given
+    address = next((each["IPAddress"] for each in networks if each["IPAddress"]), None)
     return f"http://{address}:{port}" if address else None
 
 

@@ -19,7 +19,8 @@ def test_by_default_a_container_may_hardly_do_more_than_answer() -> None:
         "security_opt": ["no-new-privileges"],
         "mem_limit": 512 * 2**20,
         "memswap_limit": 512 * 2**20,
-        "nano_cpus": 2_000_000_000,
+        "cpu_period": 100_000,
+        "cpu_quota": 200_000,
         "pids_limit": 128,
     }
 
@@ -37,6 +38,7 @@ def test_open_leaves_dockers_own_defaults() -> None:
         ({"cpus": float("nan")}, "cpus must be a positive number, got nan"),
         ({"processes": -1}, "processes must be a positive number, got -1"),
         ({"temporary_bytes": 0}, "temporary_bytes must be a positive number, got 0"),
+        ({"capabilities": "CHOWN"}, "capabilities must be a tuple like .*, got 'CHOWN'"),
     ],
 )
 def test_a_limit_that_none_can_keep_is_refused(limits: dict[str, Any], message: str) -> None:

@@ -235,6 +235,21 @@ def test_folders_are_mounted_read_only(base: str, tmp_path: Any) -> None:
         assert "Read-only file system" in container.log_tail()
 
 
+def test_nothing_is_mounted_that_is_not_there(base: str, tmp_path: Any) -> None:
+    """A mistyped path is told; Docker itself would make an empty folder of it, which is root's."""
+    absent = tmp_path / "absent"
+    with pytest.raises(errors.ContainerError, match=r"absent is not there; name a file or"):
+        containers.run(base, _WAIT, mounts={absent: "/data"})
+    assert not absent.exists()
+
+
+def test_more_processors_than_the_machine_has_are_no_limit(base: str) -> None:
+    """Default limits hold on a machine with a single processor, too."""
+    command, plenty = ["python3", "--version"], Isolation(cpus=4096)
+    with containers.run(base, command, isolation=plenty) as container:
+        assert container.wait(20).exit_code == 0
+
+
 def test_variables_are_given(base: str) -> None:
     """An environment variable reaches the program."""
     command = ["python3", "-c", "import os; print(os.environ['COLOUR'])"]
@@ -269,6 +284,45 @@ def test_a_program_that_cannot_start_leaves_nothing(base: str, token: str) -> No
     with pytest.raises(errors.ContainerError, match="no-such-program"):
         containers.run(base, ["no-such-program"])
     assert containers.remove_containers(f"{running.RUN_LABEL}={token}") == 0
+
+
+def test_a_network_may_be_named_by_its_id(
+    service: containers.Image, docker_client: Any, token: str
+) -> None:
+    """The address is found whatever the network is called, so nothing is left behind."""
+    bridge = docker_client.networks.list(names=["bridge"])[0]
+    with containers.run(service, network=bridge.id, drain_timeout_s=0) as container:
+        container.wait_ready()
+    assert containers.remove_containers(f"{running.RUN_LABEL}={token}") == 0
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda one: one.kill("SIGTERM"), "cannot be sent SIGTERM"),
+        (lambda one: one.memory_bytes(), "tells no memory use"),
+        (lambda one: one.execute("python3"), "cannot run a program"),
+        (lambda one: one.stop(), "cannot be stopped"),
+    ],
+)
+def test_what_a_container_cannot_do_any_more_is_told(
+    base: str, ask: Callable[[containers.Container], Any], message: str
+) -> None:
+    """An error of ours that says what became of it, and no other library's."""
+    with containers.run(base, _WAIT, drain_timeout_s=0) as container:
+        pass
+    with pytest.raises(errors.ContainerError, match=f"{message}: it is deleted"):
+        ask(container)
+
+
+def test_the_process_of_a_container_that_has_ended_is_none(base: str, docker_client: Any) -> None:
+    """Its number may be another program's by now."""
+    with containers.run(base, _WAIT, drain_timeout_s=0) as container:
+        assert container.pid
+        same = docker_client.containers.get(container.id)
+        same.kill()
+        same.wait()
+        assert container.pid is None
 
 
 def test_a_container_that_is_closed_is_deleted(base: str, docker_client: Any) -> None:
@@ -315,7 +369,7 @@ def test_it_does_not_outlive_the_program_that_started_it(
 
 def test_containers_are_deleted_by_their_label_only(base: str, docker_client: Any) -> None:
     """What others started stays, whatever its name."""
-    theirs = docker_client.containers.create(base, _WAIT, name="mlref-looks-like-ours")
+    theirs = docker_client.containers.create(base, _WAIT, name=f"mlref-as-ours-{os.getpid()}")
     ours = docker_client.containers.create(
         base, _WAIT, labels={**engine.labels(), running.RUN_LABEL: "test-of-labels"}
     )

@@ -15,6 +15,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -63,11 +64,15 @@ def fetch_wheels(versions: Mapping[str, str], folder: Path | None = None) -> Pat
         folder: where to keep them; None means a folder of `cache_folder`, one for each set.
 
     Raises:
-        ContainerError: a wheel is neither there nor to be had.
+        ContainerError: a wheel is neither there nor to be had, or the folder cannot be written.
     """
     wanted = {**versions, "pip": _version("pip")}
     target = folder or cache_folder() / "wheels" / _set_name(wanted)
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"{target} cannot be written ({error.strerror})"
+        raise ContainerError(f"{text}: set MLREF_CACHE to a folder that can") from error
     there = {
         (name, str(version)) for name, version, *_ in map(parse_wheel_filename, _names(target))
     }
@@ -142,6 +147,14 @@ def _names(folder: Path) -> list[str]:
 
 
 def _download(requirements: list[str], folder: Path) -> None:
+    """Fetch wheels into a folder, where each appears when it is whole, and not before."""
+    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as place:
+        _ask_pip(requirements, Path(place))
+        for file in _names(Path(place)):
+            Path(place, file).replace(folder / file)
+
+
+def _ask_pip(requirements: list[str], folder: Path) -> None:
     machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
     platforms = [f"--platform=manylinux_{glibc}_{machine}" for glibc in _GLIBC]
     command = [
@@ -160,7 +173,7 @@ def _download(requirements: list[str], folder: Path) -> None:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         reason = lines[-1] if lines else done.stderr.strip()[-500:]
         text = f"pip could not fetch the wheels for the image: {reason}"
-        raise ContainerError(f"{text}; the wheels that came are in {folder}")
+        raise ContainerError(f"{text}; look at the network and at PIP_INDEX_URL, and build again")
 
 
 def _tag() -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import zipfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +65,48 @@ def test_wheels_that_cannot_be_had_are_told(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(errors.ContainerError, match=r"could not fetch the wheels.*demo"):
         wheels.fetch_wheels({"demo": "1.0"}, tmp_path)
+
+
+def test_a_wheel_of_which_half_came_is_never_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pip writes in place, what is broken off leaves nothing that a later build would use."""
+
+    def broken_off(command: list[str], **_: Any) -> None:
+        (place,) = (word.partition("=")[2] for word in command if word.startswith("--dest="))
+        Path(place, "demo-1.0-py3-none-any.whl").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "run", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        wheels.fetch_wheels({"demo": "1.0"}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wheel_that_came_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index in a folder is asked once."""
+    index, cache = tmp_path / "index", tmp_path / "cache"
+    index.mkdir()
+    for name, version in (("demo", "1.0"), ("pip", metadata.version("pip"))):
+        with zipfile.ZipFile(index / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            wheel.writestr(f"{name}-{version}.dist-info/METADATA", about)
+            wheel.writestr(f"{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    for _ in range(2):
+        wheels.fetch_wheels({"demo": "1.0"}, cache)
+        assert sorted(path.name for path in cache.iterdir()) == sorted(
+            f"{name}-py3-none-any.whl" for name in ("demo-1.0", f"pip-{metadata.version('pip')}")
+        )
+        monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """The message names the variable that chooses another."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.ContainerError, match=r"cannot be written .*set MLREF_CACHE"):
+        wheels.fetch_wheels({"demo": "1.0"}, tmp_path / "file/cache")
 
 
 @pytest.mark.parametrize(

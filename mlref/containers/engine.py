@@ -210,4 +210,9 @@ def _advice(error: Any) -> str:
         )
     if shutil.which("docker") is None:
         return f"there is no Docker here; {_INSTALL}"
+    named = os.environ.get("DOCKER_HOST")
+    if named:
+        reason = " ".join(str(error).split())
+        text = f"no Docker daemon answers at {named}, which DOCKER_HOST names ({reason})"
+        return f"{text}; start it there, or set or unset DOCKER_HOST"
     return "the Docker daemon does not answer; start it (sudo systemctl start docker)"

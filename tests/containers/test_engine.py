@@ -77,11 +77,33 @@ def test_a_daemon_that_does_not_run_is_one_line(
     """`available` says in one line that the daemon does not answer, and how to start it."""
     path = _command(tmp_path / "good", "28.2.2", buildx=True)
     monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(engine, "_host", lambda: f"unix://{tmp_path}/none.sock")
     reason = engine.available()
     assert reason is not None
     assert "does not answer; start it" in reason
     assert "\n" not in reason
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("unix:///nowhere.sock", "No such file"),
+        ("tcp://127.0.0.1:1", "Connection refused"),
+        ("nonsense", "Invalid bind address"),
+    ],
+)
+def test_a_daemon_that_a_variable_names_is_named_with_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, reason: str
+) -> None:
+    """To start the one of this machine would not help; the message says whose address it is."""
+    path = _command(tmp_path / "good", "28.2.2", buildx=True)
+    monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_HOST", host)
+    told = str(engine.available())
+    assert told.startswith(f"no Docker daemon answers at {host}, which DOCKER_HOST names (")
+    assert reason in told
+    assert "\n" not in told
 
 
 def test_a_machine_without_docker_is_told_how_to_get_it(

@@ -23,10 +23,19 @@ from mlref.containers import engine
 from mlref.containers.base import base_image
 from mlref.containers.context import context_folder, inputs_digest, make_context
 from mlref.containers.local_images import is_there
-from mlref.errors import ImageBuildError
+from mlref.errors import ContainerError, ImageBuildError
 from mlref.tables import Table
 
-__all__ = ["Flavour", "Image", "Layer", "build", "dockerfile", "layers_of", "remove_images"]
+__all__ = [
+    "Flavour",
+    "Image",
+    "Layer",
+    "build",
+    "dockerfile",
+    "layers_of",
+    "remove_images",
+    "tag_of",
+]
 
 Flavour: TypeAlias = Literal["service", "minimal"]
 
@@ -106,7 +115,7 @@ def build(
     Args:
         artifact: what to serve.
         flavour: "service", or "minimal", which is smaller and holds no shell.
-        name: repository and tag; None means mlref-NAME:VERSION-FLAVOUR.
+        name: repository and tag; None means mlref-NAME:VERSION-FLAVOUR, see `tag_of`.
         base: the image to start from; None means whatever `base_image` finds.
         versions: name -> version of each library; None means those that are installed here.
         package: the folder `mlref` with the server's code; None means the one that runs.
@@ -125,13 +134,12 @@ def build(
     client = engine.connect()
     begin = time.perf_counter()
     found = base_image(base, tell=tell)
-    manifest = artifact.manifest
-    tag = name or f"mlref-{manifest.name}:{manifest.version}-{flavour}"
+    tag = name or f"mlref-{tag_of(artifact)}-{flavour}"
     with context_folder() as context:
         make_context(artifact, context, versions=versions, package=package)
         base_digest = client.images.get(found).id
         inputs = inputs_digest(context, dockerfile(), {"base": base_digest, "target": flavour})
-        before = _digests(client, inputs)
+        before = set(_digests(client, [f"mlref.inputs={inputs}"]))
         old = client.images.get(tag).id if is_there(client, tag) else None
         if tell is not None:
             tell(f"building {tag}")
@@ -143,6 +151,20 @@ def build(
     return built
 
 
+def tag_of(artifact: Artifact) -> str:
+    """Repository and tag of an artefact: its name as a repository may be written, and its version.
+
+    A repository has small letters, and no two of ".", "_" and "-" beside each other.
+
+    Args:
+        artifact: the name "Flights--EU" gives "flights-eu".
+
+    Source: the Distribution Reference grammar (distribution/reference).
+    """
+    name = re.sub(r"[._-]{2,}", "-", artifact.manifest.name.lower()).rstrip("._-")
+    return f"{name}:{artifact.manifest.version}"
+
+
 def remove_images(artifact: Artifact | None = None) -> int:
     """Delete the images that mlref built, bases apart; returns how many.
 
@@ -151,15 +173,27 @@ def remove_images(artifact: Artifact | None = None) -> int:
 
     Raises:
         DockerUnavailableError: there is no daemon.
+        ContainerError: some are in use; all others are deleted.
     """
     client = engine.connect()
+    import docker
+
     wanted = ["mlref.inputs", engine.LABEL]
     if artifact is not None:
         wanted.append(f"mlref.artifact.digest={artifact.digest}")
-    found = client.images.list(filters={"label": wanted})
-    for image in found:
-        client.images.remove(image.id, force=True)
-    return len(found)
+    removed, kept = 0, []
+    for digest in _digests(client, wanted):
+        try:
+            client.images.remove(digest, force=True)
+            removed += 1
+        except docker.errors.ImageNotFound:  # somebody else was faster
+            continue
+        except docker.errors.APIError as error:
+            kept.append(str(error.explanation))
+    if kept:
+        text = f"{removed} images were deleted, and {len(kept)} not: {'; '.join(kept)}"
+        raise ContainerError(f"{text}; delete what uses them first: mlref containers rm")
+    return removed
 
 
 def _labels(artifact: Artifact, inputs: str) -> dict[str, str]:
@@ -208,18 +242,27 @@ def _run_builder(
         raise ImageBuildError(f"{tag} could not be built (status {done.returncode})", log_tail=tail)
 
 
-def _digests(client: Any, inputs: str) -> set[str]:
-    """The images that were built from these inputs."""
-    found = client.images.list(filters={"label": f"mlref.inputs={inputs}"})
-    return {image.id for image in found}
+def _digests(client: Any, labels: list[str]) -> list[str]:
+    """The images with these labels, the newest first; others may delete some at any time."""
+    return [each["Id"] for each in client.api.images(filters={"label": labels})]
+
+
+def _layer_digests(client: Any, digest: str) -> tuple[str, ...]:
+    """Of an image; none if others have deleted it meanwhile."""
+    import docker
+
+    try:
+        return tuple(client.images.get(digest).attrs["RootFS"]["Layers"])
+    except docker.errors.ImageNotFound:
+        return ()
 
 
 def _described(client: Any, tag: str, seconds: float, inputs: str, before: set[str]) -> Image:
     image = client.images.get(tag)
     note = ""
     if before and image.id not in before:
-        known = {tuple(client.images.get(digest).attrs["RootFS"]["Layers"]) for digest in before}
-        if tuple(image.attrs["RootFS"]["Layers"]) in known:
+        known = {_layer_digests(client, digest) for digest in before}
+        if _layer_digests(client, image.id) in known:
             note = "every layer is as before; the digest differs as it covers the time of the build"
         else:
             note = "the same inputs gave other layers before: a step is not reproducible"

@@ -78,13 +78,22 @@ def import_tree(
         name: repository and tag.
         environment: variables, as "NAME=value".
         labels: more labels than ours.
+
+    Raises:
+        ContainerError: the daemon does not take it.
     """
+    import docker
+
     repository, _, tag = name.rpartition(":")
     changes = [f"ENV {each}" for each in environment]
     changes += [f"LABEL {key}={value}" for key, value in engine.labels(labels).items()]
-    client.api.import_image_from_data(
-        archive(root), repository=repository, tag=tag, changes=changes
-    )
+    try:
+        client.api.import_image_from_data(
+            archive(root), repository=repository, tag=tag, changes=changes
+        )
+    except docker.errors.APIError as error:
+        text = f"the daemon does not take the image {name}: {error.explanation}"
+        raise ContainerError(f"{text}; look whether its disk is full (docker system df)") from error
 
 
 def archive(root: Path) -> bytes:

@@ -7,13 +7,14 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlref import artifact, containers, errors
-from mlref.containers import engine, images
+from mlref.containers import engine, images, local_images
 
 
 def _layers(client: Any, image: containers.Image) -> list[str]:
@@ -186,3 +187,25 @@ def test_images_of_an_artefact_are_deleted_by_their_label(
     there = {image.id for image in docker_client.images.list()}
     assert built.digest not in there
     assert service.digest in there
+
+
+def test_an_image_in_use_stays_and_is_told(
+    built: Callable[[str], str], digits: Any, docker_client: Any
+) -> None:
+    """The daemon keeps what a container runs; the message says what to do."""
+    used = built(f"LABEL mlref.inputs=x mlref.artifact.digest={digits.artifact.digest}")
+    command = ["python3", "-c", "import signal; signal.pause()"]
+    raising = pytest.raises(errors.ContainerError, match=r"and 1 not: .*; delete what uses them")
+    with containers.run(used, command, drain_timeout_s=0), raising:
+        containers.remove_images(digits.artifact)
+    assert docker_client.images.get(used)
+
+
+def test_any_name_of_a_model_is_one_of_an_image(
+    colours: artifact.Artifact, docker_client: Any
+) -> None:
+    """Names of models have capitals, and signs beside each other; those of images have not."""
+    for name, expected in (("Flights", "flights:0.1.0"), ("a--B_.c-", "a-b-c:0.1.0")):
+        other = replace(colours, manifest=replace(colours.manifest, name=name))
+        assert images.tag_of(other) == expected
+        assert not local_images.is_there(docker_client, f"mlref-test-{expected}")

@@ -60,6 +60,12 @@ def test_an_image_carries_our_label_and_its_variables(imported: Any) -> None:
     assert imported.attrs["Config"]["Env"] == ["COLOUR=red"]
 
 
+def test_an_image_that_the_daemon_does_not_take_is_told(docker_client: Any, tree: Path) -> None:
+    """An error of ours, with the daemon's reason."""
+    with pytest.raises(errors.ContainerError, match="does not take the image Wrong:1: invalid"):
+        local_images.import_tree(docker_client, tree, "Wrong:1")
+
+
 def test_the_same_files_are_the_same_layer(docker_client: Any, imported: Any, tree: Path) -> None:
     """Whenever they were written, and whoever owns them."""
     (tree / "etc/file").write_text("content")

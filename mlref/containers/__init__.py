@@ -11,9 +11,9 @@ place that keeps the contract of every target. They need Docker and the extra "c
 """
 
 from mlref.containers.base import base_image
-from mlref.containers.compare import Comparison, compare
+from mlref.containers.compare import Comparison, ImageCost, compare
 from mlref.containers.engine import available
-from mlref.containers.images import Image, Layer, build, remove_images
+from mlref.containers.images import Flavour, Image, Layer, build, remove_images
 from mlref.containers.isolation import OPEN, Isolation
 from mlref.containers.lint import Finding, lint
 from mlref.containers.privileges import who_is_root
@@ -28,7 +28,9 @@ __all__ = [
     "Comparison",
     "Container",
     "Finding",
+    "Flavour",
     "Image",
+    "ImageCost",
     "Isolation",
     "Layer",
     "RunningProcess",

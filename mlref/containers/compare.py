@@ -144,9 +144,9 @@ def compare(
         ContainerError: there is no such image, or it cannot be run.
         ProcessError: it was never ready.
         EndpointError: it was ready and did not answer.
-        ValueError: no image, or no start.
+        ValueError: no image, no start, or two images of the same name.
     """
-    named = dict(images) if isinstance(images, Mapping) else {each.name: each for each in images}
+    named = dict(images) if isinstance(images, Mapping) else _by_name(images)
     if not named or starts < 1:
         raise ValueError(f"compare needs an image and a start, got {len(named)} and {starts}")
     client = engine.connect()
@@ -172,6 +172,17 @@ def compare(
         for name, found in measured.items()
     ]
     return Comparison((*([] if reference is None else [reference]), *costs))
+
+
+def _by_name(images: Iterable[Image]) -> dict[str, Image | str]:
+    """Results of `build`, each under its name."""
+    given = list(images)
+    named: dict[str, Image | str] = {each.name: each for each in given}
+    if len(named) < len(given):
+        names = ", ".join(each.name for each in given)
+        text = f"images must have names of their own, got {names}"
+        raise ValueError(f"{text}; give a dictionary, label -> image")
+    return named
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import numpy as np
 
 from mlref import containers
 from mlref.artifact import Artifact
-from mlref.containers.images import Flavour
 from mlref.containers.isolation import DEFAULT_ISOLATION, Isolation
 from mlref.errors import (
     EndpointClosedError,
@@ -45,7 +44,7 @@ class Container:
 
     name: ClassVar[str] = "container"
 
-    flavour: Flavour = "service"
+    flavour: containers.Flavour = "service"
     base: str | None = None
     isolation: Isolation = DEFAULT_ISOLATION
     timeout_s: float = 60.0
@@ -64,6 +63,7 @@ class Container:
             MissingExtraError: the extra "cluster" is not installed.
             DockerUnavailableError: there is no Docker daemon.
             ImageBuildError: the image could not be built; carries the builder's log.
+            ContainerError: no base image or no wheel can be had, or the daemon refuses to run it.
             ProcessError: the container did not get ready; says of what, and carries its log.
         """
         image = containers.build(artifact, flavour=self.flavour, base=self.base, tell=self.tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -83,6 +84,15 @@ def test_nothing_to_measure_is_refused(
     """No image, or no start."""
     with pytest.raises(ValueError, match="compare needs an image and a start, got"):
         containers.compare(images, colours, starts=starts)
+
+
+def test_two_images_of_one_name_are_refused(
+    service: containers.Image, colours: artifact.Artifact
+) -> None:
+    """Before and after a change, one would silently be measured as the other."""
+    before = dataclasses.replace(service, digest="sha256:before")
+    with pytest.raises(ValueError, match=r"names of their own, got .*; give a dictionary"):
+        containers.compare([before, service], colours, starts=1)
 
 
 def test_an_image_that_is_not_there_is_told(docker_client: Any, colours: artifact.Artifact) -> None:

@@ -135,14 +135,17 @@ class Stack:
         url = f"{self.prometheus_url}/api/v1/query?{question}"
         try:
             with _opened(url) as answer:
-                result = json.load(answer)["data"]["result"]
+                data = json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             with error:
                 said = error.read().decode("utf-8", "replace")
             raise ContainerError(f"Prometheus does not answer {expression!r}: {said}") from error
         except (OSError, http.client.HTTPException) as error:
             raise ContainerError(f"Prometheus cannot be asked: {error}") from error
-        return tuple(Sample(each["metric"], float(each["value"][1])) for each in result)
+        if data["resultType"] != "vector":
+            text = f"{expression!r} gives a {data['resultType']}, expected an instant vector"
+            raise ContainerError(f"{text}: vector(1) of a number, up of the range up[1m]")
+        return tuple(Sample(each["metric"], float(each["value"][1])) for each in data["result"])
 
     def logs(self, service: str, lines: int = _TAIL_LINES) -> str:
         """The last lines that the containers of a service printed.
@@ -198,7 +201,8 @@ class Stack:
         end, event = time.monotonic() + timeout_s, threading.Event()
         while State.of(container.attrs["State"]).health != "healthy":
             if time.monotonic() >= end:
-                text = f"{replica.name} was not healthy within {timeout_s:g} s"
+                state = _state(container).told()
+                text = f"{replica.name} was not healthy within {timeout_s:g} s: {state}"
                 raise ProcessNotReadyError(text, log_tail=_tail(container))
             event.wait(_POLL_S)
             container.reload()

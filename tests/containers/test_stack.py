@@ -254,6 +254,15 @@ def test_a_question_that_is_none_is_told(stack: Stack) -> None:
         stack.query("sum by (")
 
 
+@pytest.mark.parametrize(("expression", "kind"), [("1 + 1", "scalar"), ("up[1m]", "matrix")])
+def test_an_answer_that_is_no_instant_vector_is_told(
+    stack: Stack, expression: str, kind: str
+) -> None:
+    """Numbers and ranges have no labels with one value; the message says what has."""
+    with pytest.raises(errors.ContainerError, match=f"gives a {kind}, expected an instant vector"):
+        stack.query(expression)
+
+
 def test_a_service_that_is_none_is_told(stack: Stack) -> None:
     """Lines are asked for by the names of the file."""
     with pytest.raises(errors.ContainerError, match="has no service 'mysql'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -141,16 +142,15 @@ def _context(
         text = "it must be an empty folder, or not there yet"
         raise typer.BadParameter(f"{folder}: {text}", param_hint="FOLDER")
     loaded = _loaded(artifact)
-    make_context(loaded, folder)
     command, base = ["docker", "build"], python_tag()
     if engine.available() is None:
         command, base = list(engine.build_command()), base_image(pull=False, tell=None)
-    manifest = loaded.manifest
+    make_context(loaded, folder)
     lines = [
         f"DOCKER_BUILDKIT=1 {shlex.join(command)} --network=none",
         f"-f {shlex.quote(str(images.dockerfile()))} --target service",
         *([f"--build-arg BASE_IMAGE={base}"] if base != python_tag() else []),
-        f"-t {manifest.name}:{manifest.version} {shlex.quote(str(folder))}",
+        f"-t {images.tag_of(loaded)} {shlex.quote(str(folder))}",
     ]
     console = Console(highlight=False)
     console.print(Text(f"{folder} is written; build the image:\n"), soft_wrap=True)
@@ -173,8 +173,10 @@ def _ls() -> None:
             table.add_row(name, f"{each['Size'] / 1e6:.0f}", _short(each["Id"]))
     running = _table("container", "image", "state")
     found = client.api.containers(all=True, filters=ours)
+    names = {each["Id"]: _names(each)[0] for each in named}
     for each in found:
-        running.add_row(each["Id"][:_SHORT_ID], each["Image"].split("@")[0], each["Status"])
+        image = names.get(each["ImageID"], _short(each["ImageID"]))
+        running.add_row(each["Id"][:_SHORT_ID], image, each["Status"])
     console.print(table if named else "no image; build one: mlref containers build ARTIFACT")
     if len(images) > len(named):
         console.print(f"and {len(images) - len(named)} older ones, whose names others took over")
@@ -243,10 +245,16 @@ def _image(console: Console, given: str, flavour: Literal["service", "minimal"] 
     """The digest or name of an image: that of an artefact is built, any other must be there."""
     from mlref.containers import engine
 
-    path = Path(given)
-    if path.exists() or given.startswith((".", "/", "~")):
-        return _built(console, path.expanduser(), flavour).name
-    engine.find_image(engine.connect(), given)
+    path, here = Path(given), False
+    with suppress(OSError, RuntimeError):  # too long for a file; the home of nobody
+        path = path.expanduser()
+        here = bool(given) and path.exists()
+    if here or given.startswith((".", "/", "~")):
+        return _built(console, path, flavour).name
+    try:
+        engine.find_image(engine.connect(), given)
+    except ContainerError as error:
+        raise ContainerError(f"{error}; and there is no folder {given!r}") from error
     if flavour is not None:
         text = "goes with an artefact's folder; an image has one already"
         raise typer.BadParameter(text, param_hint="--flavour")

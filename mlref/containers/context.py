@@ -57,11 +57,15 @@ def make_context(
         package: the folder `mlref` with the server's code; None means the one that runs.
 
     Raises:
-        ContainerError: a wheel cannot be had.
+        ContainerError: a wheel cannot be had, or the folder cannot be made or is not empty.
         MissingExtraError: a library is not installed here.
     """
     wheels = fetch_wheels(runtime_versions() if versions is None else versions)
-    (folder / "wheels").mkdir(parents=True)
+    try:
+        (folder / "wheels").mkdir(parents=True)
+    except OSError as error:
+        text = f"{folder} cannot be filled ({error.strerror})"
+        raise ContainerError(f"{text}; name an empty folder, or one that can be made") from error
     for wheel in sorted(wheels.glob("*.whl")):
         _link(wheel, folder / "wheels" / wheel.name)
     (folder / "requirements.txt").write_text(pinned(wheels))

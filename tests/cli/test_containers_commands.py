@@ -131,6 +131,29 @@ def test_a_folder_that_is_not_empty_is_refused(colours: Artifact, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_context_that_cannot_be_written_is_told(
+    here: None, colours: Artifact, tmp_path: Path
+) -> None:
+    """A file has the name of one of the folders; one line says what to do."""
+    assert here is None
+    (tmp_path / "file").write_text("")
+    status, text = _typed("context", colours.folder, tmp_path / "file/context")
+    assert status == 1
+    assert "cannot be filled (Not a directory); name an empty folder" in text
+
+
+def test_without_its_base_no_context_is_written(
+    here: None, colours: Artifact, tmp_path: Path
+) -> None:
+    """Whoever corrects the variable can type the same command again."""
+    assert here is None
+    folder = tmp_path / "context"
+    status, text = _typed("context", colours.folder, folder, MLREF_BASE_IMAGE="mlref-none:1")
+    assert status == 1
+    assert "there is no image mlref-none:1" in text
+    assert not folder.exists()
+
+
 def test_run_says_how_to_ask_and_ends_with_ctrl_c(name: str) -> None:
     """The command that it prints gives a prediction; after Ctrl-C the container is gone."""
     command = [sys.executable, "-m", "mlref.cli", "containers", "run", name]
@@ -151,12 +174,14 @@ def test_run_says_how_to_ask_and_ends_with_ctrl_c(name: str) -> None:
 
 
 def test_ls_names_images_and_containers(name: str) -> None:
-    """The image with its size, and a container of it."""
-    with containers.run(name, drain_timeout_s=0) as container:
+    """The image with its size, and a container of it, also where that was told a digest."""
+    image = engine.find_image(engine.connect(), name)
+    with containers.run(image.id, drain_timeout_s=0) as container:
         status, text = _typed("ls")
     assert status == 0
     assert name in text
-    assert container.id[:12] in text
+    (row,) = (line for line in text.splitlines() if line.startswith(container.id[:12]))
+    assert row.split()[1] in image.tags
 
 
 def test_rm_asks_first(here: None, labelled: str) -> None:
@@ -197,6 +222,10 @@ def test_without_docker_one_line_says_what_to_do(words: tuple[str, ...]) -> None
         (("scan", "mlref-none:1"), 1, "there is no image mlref-none:1 here"),
         (("run", "No Name"), 1, "'No Name' is no name of an image"),
         (("run", "./none"), 1, "none: no such folder"),
+        (("run", "runs/none"), 1, "and there is no folder 'runs/none'"),
+        (("run", "x" * 300), 1, "error: "),
+        (("run", "~nobody-of-that-name/x"), 1, "no such folder"),
+        (("run", ""), 1, "'' is no name of an image"),
         (("build", "/"), 1, "/"),
         (("build", __file__), 1, "that is a file, an artefact is a folder"),
     ],

@@ -90,6 +90,8 @@ def _health(options: list[str]) -> int:
     parser.add_argument("--port", type=int, help="of the server (default: as `serve` finds it)")
     parser.add_argument("--timeout-s", type=float, default=_TIMEOUT_S, metavar=str(_TIMEOUT_S))
     given = parser.parse_args(options)
+    if not given.timeout_s > 0:
+        parser.error(f"--timeout-s must be more than 0, got {given.timeout_s:g}")
     try:
         port = for_container(os.environ).port if given.port is None else given.port
     except ValueError as error:

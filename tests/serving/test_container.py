@@ -176,6 +176,14 @@ def test_health_without_a_server_says_so(port: str) -> None:
     assert f"nobody answers /health/ready on port {port}" in line
 
 
+@pytest.mark.parametrize("timeout_s", ["-1", "0", "nan"])
+def test_health_refuses_a_time_that_is_none(timeout_s: str) -> None:
+    """Wrong usage, in words."""
+    status, text = _done("health", "--timeout-s", timeout_s)
+    assert status == 2
+    assert f"--timeout-s must be more than 0, got {timeout_s}" in text
+
+
 def test_health_names_a_variable_that_it_cannot_follow() -> None:
     """A PORT that is none is told as `serve` tells it."""
     status, line = _done("health", env={"PORT": "http"})

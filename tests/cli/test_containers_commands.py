@@ -74,6 +74,13 @@ def labelled(here: None, digits: Any, tmp_path: Path) -> Iterator[str]:
         client.images.remove(image.id, force=True)
 
 
+def _made_of(image: str | None) -> set[str]:
+    """The containers of an image, or all, while others start and delete some."""
+    filters = {"ancestor": image} if image else {}
+    found = engine.connect().containers.list(all=True, ignore_removed=True, filters=filters)
+    return {each.id for each in found}
+
+
 def test_build_shows_the_layers(name: str, colours: Artifact) -> None:
     """Each step is told, then what each layer adds, then the next command."""
     status, text = _typed("build", colours.folder, "--name", name)
@@ -170,7 +177,7 @@ def test_run_says_how_to_ask_and_ends_with_ctrl_c(name: str) -> None:
     assert len(answer.json()["predictions"]) == 1
     assert process.returncode == 0
     assert rest.endswith("stopping; requests that have begun are answered\n")
-    assert engine.connect().containers.list(all=True, filters={"ancestor": name}) == []
+    assert _made_of(name) == set()
 
 
 def test_ls_names_images_and_containers(name: str) -> None:
@@ -203,7 +210,7 @@ def test_rm_deletes_what_serves_one_model(name: str, labelled: str, digits: Any)
     assert status == 0
     assert text.startswith("deleted 1 container and ")
     assert client.images.list(name=labelled) == []
-    assert made.id not in {each.id for each in client.containers.list(all=True)}
+    assert made.id not in _made_of(None)
     assert client.images.get(name)
 
 

@@ -122,6 +122,6 @@ def test_without_a_daemon_one_line_says_what_to_do(
 ) -> None:
     """`available` tells the reason, and `deploy` raises it."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    assert "does not answer; start it" in str(Container().available())
-    with pytest.raises(errors.DockerUnavailableError, match="does not answer; start it"):
+    assert "none.sock, which DOCKER_HOST names" in str(Container().available())
+    with pytest.raises(errors.DockerUnavailableError, match=r"none\.sock, which DOCKER_HOST names"):
         Container().deploy(colours)

@@ -57,7 +57,8 @@ def make_context(
         package: the folder `mlref` with the server's code; None means the one that runs.
 
     Raises:
-        ContainerError: a wheel cannot be had, or the folder cannot be made or is not empty.
+        ContainerError: a wheel cannot be had, the folder cannot be made or is not empty, or the
+            package is none of mlref.
         MissingExtraError: a library is not installed here.
     """
     wheels = fetch_wheels(runtime_versions() if versions is None else versions)
@@ -124,6 +125,10 @@ def _add_code(root: Path, package: Path) -> None:
 
     Compiled here, because a step of the builder's takes longer than the compiler.
     """
+    absent = [name for name in _CODE if not (package / name).exists()]
+    if absent:
+        text = f"{package} has no {', '.join(absent)}, which the server needs"
+        raise ContainerError(f"{text}; name a folder `mlref` with its code")
     home, compiled = root / _HOME.relative_to("/"), root / _BYTECODE.relative_to("/")
     for name in _CODE:
         source = package / name

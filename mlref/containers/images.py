@@ -144,8 +144,9 @@ def build(
         if tell is not None:
             tell(f"building {tag}")
         _run_builder(tag, context, flavour, found, _labels(artifact, inputs), cached=cached)
-    seconds = time.perf_counter() - begin
-    built = _described(client, tag, seconds, inputs, before)
+        seconds = time.perf_counter() - begin
+        # Before the next build takes its turn, which may give the name to another image.
+        built = _described(client, tag, seconds, inputs, before)
     if tell is not None and old not in {None, built.digest}:
         tell(f"{tag} named another image until now; that one stays, without a name")
     return built

@@ -120,6 +120,17 @@ def test_another_package_may_be_built_in(tmp_path: Path, colours: artifact.Artif
         assert changed.read() == b"CHANGED = True\n"
 
 
+def test_a_package_without_the_server_is_refused(
+    tmp_path: Path, colours: artifact.Artifact
+) -> None:
+    """An image of it would be built, and could not start."""
+    package = tmp_path / "mlref"
+    shutil.copytree(Path(context.__file__).parents[1], package)
+    shutil.rmtree(package / "serving")
+    with pytest.raises(errors.ContainerError, match="mlref has no serving, which the server needs"):
+        context.make_context(colours, tmp_path / "context", package=package)
+
+
 def test_two_builds_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The place of contexts is empty and belongs to one builder at a time."""
     monkeypatch.setenv("MLREF_CACHE", str(tmp_path))

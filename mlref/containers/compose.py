@@ -19,6 +19,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -145,7 +146,7 @@ def _started(variables: Mapping[str, str], replicas: int, timeout_s: float) -> S
     project = f"mlref-{secrets.token_hex(6)}"
     command = [*compose_command(), "--project-name", project, "--file", str(compose_file())]
     start = [*command, "up", "--detach", "--no-build", "--scale", f"model={replicas}"]
-    docker = engine.build_command()[0]
+    docker, begin = engine.build_command()[0], time.monotonic()
     watcher = process.start(
         [sys.executable, "-I", "-S", keeper.__file__, project, docker, *start],
         name="Compose",
@@ -158,7 +159,7 @@ def _started(variables: Mapping[str, str], replicas: int, timeout_s: float) -> S
             text = f"Compose could not start the stack (exit status {status})"
             tail = _joined(watcher.log_tail(), stack.troubles())
             raise ProcessExitedError(text, log_tail=tail)
-        stack.wait_ready(timeout_s)
+        stack.wait_ready(max(begin + timeout_s - time.monotonic(), 0))
     except BaseException as error:  # also when Ctrl-C breaks it off
         troubles = stack.troubles()
         watcher.stop()  # and with it Compose, which may still be at work

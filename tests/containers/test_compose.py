@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,24 @@ def test_a_stack_that_takes_too_long_is_told(composing: Any, service: containers
         compose.up(service, timeout_s=0.5)
     event = threading.Event()
     assert not event.wait(2)  # whatever was about to be made would be there; the fixture looks
+
+
+def test_the_limit_is_for_all_steps_together(
+    composing: Any, service: containers.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Compose has taken is no longer left to the answers."""
+    assert composing
+    left: list[float] = []
+
+    def give_up(_: Stack, timeout_s: float) -> None:
+        left.append(timeout_s)
+        raise errors.ProcessNotReadyError("not ready")
+
+    monkeypatch.setattr(Stack, "wait_ready", give_up)
+    begin = time.monotonic()
+    with pytest.raises(errors.ProcessNotReadyError):
+        compose.up(service, timeout_s=100)
+    assert 100 - (time.monotonic() - begin) < left[0] < 99  # starting takes more than a second
 
 
 def _plain(text: str) -> str:

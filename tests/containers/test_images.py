@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,16 @@ def _all_names(client: Any, image: containers.Image) -> set[str]:
                 except tarfile.ReadError:  # a blob that is no layer
                     continue
     return names
+
+
+@pytest.fixture
+def names(docker_client: Any) -> Iterator[tuple[str, str]]:
+    """Names for two images, which are taken away after the test."""
+    chosen = (f"mlref-test-images-{os.getpid()}:first", f"mlref-test-images-{os.getpid()}:second")
+    yield chosen
+    for name in chosen:
+        if local_images.is_there(docker_client, name):
+            docker_client.images.remove(name)
 
 
 @pytest.mark.parametrize("flavour", ["service", "minimal"])
@@ -102,13 +113,10 @@ def test_the_same_inputs_give_the_same_digest(
 
 
 def test_without_the_builders_memory_every_layer_is_the_same(
-    base: str, colours: artifact.Artifact, docker_client: Any
+    base: str, colours: artifact.Artifact, docker_client: Any, names: tuple[str, str]
 ) -> None:
     """Every step built anew gives the same layers; the other digest is explained."""
-    first, again = (
-        containers.build(colours, base=base, cached=False, name=f"mlref-colours:{name}")
-        for name in ("first", "again")
-    )
+    first, again = (containers.build(colours, base=base, cached=False, name=name) for name in names)
     assert again.inputs == first.inputs
     assert _layers(docker_client, again) == _layers(docker_client, first)
     assert again.digest != first.digest
@@ -116,15 +124,19 @@ def test_without_the_builders_memory_every_layer_is_the_same(
 
 
 def test_a_change_of_code_builds_the_last_layer_only(
-    base: str, colours: artifact.Artifact, docker_client: Any, tmp_path: Path
+    base: str,
+    colours: artifact.Artifact,
+    docker_client: Any,
+    tmp_path: Path,
+    names: tuple[str, str],
 ) -> None:
     """Every layer but the last is the same, byte for byte."""
     package = tmp_path / "mlref"
     shutil.copytree(Path(images.__file__).parents[1], package)
-    first = containers.build(colours, base=base, package=package, name="mlref-colours:first")
+    first = containers.build(colours, base=base, package=package, name=names[0])
     with (package / "errors.py").open("a") as file:
         file.write("# changed\n")
-    second = containers.build(colours, base=base, package=package, name="mlref-colours:second")
+    second = containers.build(colours, base=base, package=package, name=names[1])
     before, after = _layers(docker_client, first), _layers(docker_client, second)
     assert before[:-1] == after[:-1]
     assert before[-1] != after[-1]
@@ -172,9 +184,9 @@ def test_a_step_that_fails_shows_what_the_builder_said(
 ) -> None:
     """On a base whose Python is broken, the error carries the builder's last lines."""
     broken = built('RUN ["python3", "-c", "import os; os.remove(\'/usr/local/bin/python3\')"]')
-    docker_client.images.get(broken).tag("mlref-broken", "1")
+    docker_client.images.get(broken).tag(f"mlref-test-broken-{os.getpid()}", "1")
     with pytest.raises(errors.ImageBuildError, match="could not be built") as raised:
-        containers.build(colours, base="mlref-broken:1")
+        containers.build(colours, base=f"mlref-test-broken-{os.getpid()}:1")
     assert "python3: not found" in raised.value.log_tail
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import secrets
@@ -84,13 +85,14 @@ def test_a_container_that_grows_beyond_its_limit_is_told_the_limit(
 def test_a_container_that_fails_to_serve_shows_its_log(
     colours: artifact.Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that may not start a thread says so in the error; nothing is left."""
+    """What keeps the server from starting, here a variable, is in the error; nothing is left."""
     token = secrets.token_hex(8)
     monkeypatch.setattr(secrets, "token_hex", lambda _: token)
-    few = Container(isolation=Isolation(processes=1))
-    with pytest.raises(errors.ProcessError) as raised:
-        few.deploy(colours)
-    assert raised.value.log_tail
+    run = functools.partial(containers.run, environment={"PORT": "http"})
+    monkeypatch.setattr(containers, "run", run)
+    with pytest.raises(errors.ProcessExitedError) as raised:
+        Container().deploy(colours)
+    assert "PORT must be a port" in raised.value.log_tail
     assert containers.remove_containers(f"{RUN_LABEL}={token}") == 0
 
 

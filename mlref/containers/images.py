@@ -166,11 +166,13 @@ def tag_of(artifact: Artifact) -> str:
     return f"{name}:{artifact.manifest.version}"
 
 
-def remove_images(artifact: Artifact | None = None) -> int:
+def remove_images(artifact: Artifact | None = None, *, name: str | None = None) -> int:
     """Delete the images that mlref built, bases apart; returns how many.
 
     Args:
         artifact: delete only those of this artefact.
+        name: delete only names such as this one with any tag, for instance "mlref-02", and no other
+            name that the same image has.
 
     Raises:
         DockerUnavailableError: there is no daemon.
@@ -182,10 +184,11 @@ def remove_images(artifact: Artifact | None = None) -> int:
     wanted = ["mlref.inputs", engine.LABEL]
     if artifact is not None:
         wanted.append(f"mlref.artifact.digest={artifact.digest}")
+    found = _digests(client, wanted) if name is None else _tags(client, wanted, name)
     removed, kept = 0, []
-    for digest in _digests(client, wanted):
+    for each in found:
         try:
-            client.images.remove(digest, force=True)
+            client.images.remove(each, force=True)
             removed += 1
         except docker.errors.ImageNotFound:  # somebody else was faster
             continue
@@ -246,6 +249,13 @@ def _run_builder(
 def _digests(client: Any, labels: list[str]) -> list[str]:
     """The images with these labels, the newest first; others may delete some at any time."""
     return [each["Id"] for each in client.api.images(filters={"label": labels})]
+
+
+def _tags(client: Any, labels: list[str], name: str) -> list[str]:
+    """What the images with these labels are called, as far as it is this name with some tag."""
+    images = client.api.images(name=name, filters={"label": labels})
+    tags = [tag for each in images for tag in each["RepoTags"] or ()]
+    return [tag for tag in tags if tag.rpartition(":")[0] == name]
 
 
 def _layer_digests(client: Any, digest: str) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def _evidence(figures: Path, run: RunResult, console: Console) -> CheckResult | 
 
     began = time.monotonic()
     problems: list[str] = []
-    total = 0
+    total = recalled = 0
     for notebook in run.notebooks:
         card = resources.folder("cards") / f"{notebook.name}.toml"
         claims = evidence.load_claims(card) if card.is_file() else []
@@ -73,9 +73,11 @@ def _evidence(figures: Path, run: RunResult, console: Console) -> CheckResult | 
             measured = evidence.load(figures / f"{notebook.name}.json")
             problems += [str(violation) for violation in evidence.check(claims, measured)]
             total += len(claims)
+            there = (measured.figures.get(claim.key) for claim in claims)
+            recalled += sum(figure is not None and figure.kind == "recorded" for figure in there)
     if not total:
         return None
-    console.print(_told(total, len(problems)), highlight=False)
+    console.print(_told(total, len(problems), recalled), highlight=False)
     return CheckResult(
         name="evidence",
         seconds=time.monotonic() - began,
@@ -85,11 +87,12 @@ def _evidence(figures: Path, run: RunResult, console: Console) -> CheckResult | 
     )
 
 
-def _told(total: int, wrong: int) -> str:
+def _told(total: int, wrong: int, recalled: int) -> str:
     """What became of the claims, in one line."""
     if wrong:
         return f"evidence: {wrong} of {total} claims {'does' if wrong == 1 else 'do'} not hold"
-    return f"evidence: {total} claims hold" if total > 1 else "evidence: 1 claim holds"
+    told = f"evidence: {total} claims hold" if total > 1 else "evidence: 1 claim holds"
+    return f"{told}; {recalled} of them as recorded, not measured here" if recalled else told
 
 
 def _targets(run: RunResult, console: Console) -> CheckResult:

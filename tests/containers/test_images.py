@@ -201,6 +201,20 @@ def test_images_of_an_artefact_are_deleted_by_their_label(
     assert service.digest in there
 
 
+def test_one_name_is_deleted_and_others_of_the_same_image_stay(
+    built: Callable[[str], str], docker_client: Any
+) -> None:
+    """Whoever built under a name of his own deletes that name, and nobody else's."""
+    image = docker_client.images.get(built("LABEL mlref.inputs=named"))
+    mine, other = f"mlref-test-mine-{os.getpid()}", f"mlref-test-mine-{os.getpid()}-too"
+    for name in (f"{mine}:1", f"{mine}:2", f"{other}:1"):
+        image.tag(name)
+    assert containers.remove_images(name=mine) == 2
+    image.reload()
+    assert f"{other}:1" in image.tags
+    assert not any(tag.startswith(f"{mine}:") for tag in image.tags)
+
+
 def test_an_image_in_use_stays_and_is_told(
     built: Callable[[str], str], digits: Any, docker_client: Any
 ) -> None:

@@ -87,6 +87,19 @@ def test_claims_that_hold_pass(tmp_path: Path) -> None:
     assert shown == f"evidence: {result.total} claims hold\n"
 
 
+def test_figures_that_were_only_recalled_are_told(tmp_path: Path) -> None:
+    """Where a part was missing and a recorded figure stands in, the line does not claim a run."""
+    path = _measured(tmp_path, auc=0.7) / "01_deployment_steps.json"
+    values = json.loads(path.read_text())
+    values["figures"]["01.parity"] |= {"kind": "recorded", "source": "2013-01-01, Linux"}
+    path.write_text(json.dumps(values))
+    result, shown = _checked(path.parent)
+    assert result.problems == ()
+    assert shown == (
+        f"evidence: {result.total} claims hold; 1 of them as recorded, not measured here\n"
+    )
+
+
 def test_a_run_without_claims_has_no_evidence_check(tmp_path: Path) -> None:
     """A notebook without a card, or one that failed, leaves nothing to check or to show."""
     notebook = _passed("00_start_here")

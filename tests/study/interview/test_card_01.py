@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from mlref.study.interview.card import find_card
-from mlref.study.interview.listen import listen
-
-CARD = find_card("01")
+from support.hearing import HearsWhatIsMeant, Words
 
 SAID = {
     "schema_check": [
@@ -221,57 +216,10 @@ WHOLE = {
 }  # fmt: skip
 """Whole answers, labelled by reading them: the points they make, the red flags they raise."""
 
-OFF_TOPIC = (
-    "I would start by asking the stakeholders what they want, build a team, choose a project "
-    "management method and plan the sprints. Communication is the most important part."
-)
 
+class TestCard01(HearsWhatIsMeant):
+    """Each of the words above, tried on the card."""
 
-@pytest.mark.parametrize(
-    ("name", "words"), [(name, words) for name, all_of in SAID.items() for words in all_of]
-)
-def test_a_point_is_heard_in_other_words(name: str, words: str) -> None:
-    """Each way to say a point suggests it, and raises no red flag."""
-    heard = listen(CARD, words)
-    assert name in heard.points
-    assert heard.red_flags == {}
-
-
-@pytest.mark.parametrize(("name", "words"), DENIED.items())
-def test_a_denied_point_is_not_heard(name: str, words: str) -> None:
-    """Words that do without a point do not suggest it."""
-    assert name not in listen(CARD, words).points
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [(name, words) for name, all_of in FLAGGED.items() for words in all_of]
-)
-def test_a_wrong_statement_is_flagged(name: str, words: str) -> None:
-    """Each plausible wrong statement raises its flag."""
-    assert name in listen(CARD, words).red_flags
-
-
-@pytest.mark.parametrize("words", REJECTED)
-def test_rejecting_a_wrong_statement_is_not_flagged(words: str) -> None:
-    """Whoever warns of a mistake does not make it."""
-    assert listen(CARD, words).red_flags == {}
-
-
-@pytest.mark.parametrize(("words", "points", "flags"), WHOLE.values(), ids=WHOLE)
-def test_whole_answers_are_heard(words: str, points: set[str], flags: set[str]) -> None:
-    """A long answer suggests the points that a reader finds in it, and no others."""
-    heard = listen(CARD, words)
-    assert set(heard.points) == points
-    assert set(heard.red_flags) == flags
-
-
-def test_nothing_is_heard_off_topic() -> None:
-    """An answer to another question suggests nothing."""
-    heard = listen(CARD, OFF_TOPIC)
-    assert (heard.points, heard.red_flags) == ({}, {})
-
-
-def test_every_point_and_flag_has_other_words_here() -> None:
-    """No point and no red flag of the card is left untried."""
-    assert set(SAID) == {point.id for point in CARD.points}
-    assert set(FLAGGED) == {flag.id for flag in CARD.red_flags}
+    words = Words(
+        card="01", said=SAID, denied=DENIED, flagged=FLAGGED, rejected=REJECTED, whole=WHOLE
+    )

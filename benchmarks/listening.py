@@ -1,9 +1,10 @@
 """How well a card's phrases hear which points an answer makes.
 
-The answers were written and labelled by somebody who saw the points of card 01 but not its phrases
-(tests/study/interview/data/). Peers: saying "no" to every point, and the cosine of TF-IDF vectors
-between a point's text and the answer's best sentence, with the threshold that is best on all other
-answers. Accuracy counts (answer, point) pairs; precision and recall are of the points ticked.
+The answers to each question were written and labelled by somebody who saw the points of its card
+but not its phrases (tests/study/interview/data/). Peers: saying "no" to every point, and the cosine
+of TF-IDF vectors between a point's text and the answer's best sentence, with the threshold that is
+best on all other answers. Accuracy counts (answer, point) pairs; precision and recall are of the
+points ticked.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ from mlref.study.interview.card import Card, find_card
 from mlref.study.interview.listen import listen
 from mlref.tables import Table
 
-ANSWERS = Path(__file__).resolve().parents[1] / "tests/study/interview/data/answers_01.toml"
+ANSWERS = Path(__file__).resolve().parents[1] / "tests/study/interview/data"
 
 
-def labelled() -> list[dict[str, Any]]:
-    """The answers with their labels."""
-    found: list[dict[str, Any]] = tomllib.loads(ANSWERS.read_text(encoding="utf-8"))["answers"]
+def cards() -> list[Card]:
+    """The cards that somebody has written answers for."""
+    names = sorted(path.stem for path in ANSWERS.glob("answers_*.toml"))
+    return [find_card(name.removeprefix("answers_")) for name in names]
+
+
+def labelled(card: Card) -> list[dict[str, Any]]:
+    """The answers to a card's question, with their labels."""
+    text = (ANSWERS / f"answers_{card.number}.toml").read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = tomllib.loads(text)["answers"]
     return found
 
 
@@ -76,18 +84,20 @@ def red_flags(card: Card, answers: Sequence[dict[str, Any]]) -> tuple[int, int, 
 
 
 def main() -> None:
-    """Print the table."""
-    card, answers = find_card("01"), labelled()
-    real = truth(card, answers)
-    rows = {
-        "no to every point": np.zeros_like(real),
-        "TF-IDF cosine": similar(card, answers, real),
-        "the card's phrases": heard(card, answers),
-    }
-    print(f"{len(answers)} answers, {real.size} pairs, {real.mean():.0%} of the points made")
-    print(Table.of([{"scorer": name, **measures(each, real)} for name, each in rows.items()]))
-    committed, hit, false = red_flags(card, answers)
-    print(f"red flags: {committed} committed, {hit} of them heard, {false} heard without reason")
+    """Print a table for each card."""
+    for card in cards():
+        answers = labelled(card)
+        real = truth(card, answers)
+        rows = {
+            "no to every point": np.zeros_like(real),
+            "TF-IDF cosine": similar(card, answers, real),
+            "the card's phrases": heard(card, answers),
+        }
+        told = f"{len(answers)} answers, {real.size} pairs, {real.mean():.0%} of the points made"
+        print(f"card {card.number}: {told}")
+        print(Table.of([{"scorer": name, **measures(each, real)} for name, each in rows.items()]))
+        committed, hit, false = red_flags(card, answers)
+        print(f"red flags: {committed} committed, {hit} of them heard, {false} without reason")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ SAID = {
         "The identical container goes from the laptop to production.",
         "Pin the image by its digest.",
         "Never rebuild for each environment.",
+        "One artefact is tested and rolled out as is.",
     ],
     "small_image": [
         "Use a multi-stage Dockerfile.",
@@ -26,6 +27,7 @@ SAID = {
         "securityContext: runAsNonRoot, allowPrivilegeEscalation false.",
         "A seccomp profile and --security-opt no-new-privileges.",
         "Follow least privilege.",
+        "Run it as nobody, with a read-only file system.",
     ],
     "no_security_boundary": [
         "All containers on a node share one kernel.",
@@ -39,6 +41,7 @@ SAID = {
         "Too much memory and it is OOMKilled, too much CPU and it gets throttled.",
         "Exit code 137 means that it went over the memory limit.",
         "CFS quota throttling makes p99 explode.",
+        "Beyond its memory it is gone, and beyond its CPU it just gets slower.",
         "Using more RAM than allowed kills the pod; memory cannot be squeezed, it just dies.",
     ],
     "three_probes": [
@@ -47,6 +50,7 @@ SAID = {
         "Until the readiness check passes, the Service sends no requests.",
         "Liveness is for a process that is deadlocked.",
         "The pod gets no traffic until the model is loaded.",
+        "It should not route to a pod before the session is warm.",
     ],
     "clean_shutdown": [
         "Handle SIGTERM and finish what is in flight.",
@@ -55,6 +59,7 @@ SAID = {
         "A preStop sleep lets the endpoints update, then it drains within the grace period.",
         "Otherwise sh swallows the signal.",
         "Graceful shutdown matters in rolling updates.",
+        "Stop accepting, finish, exit.",
     ],
     "second_replica": [
         "If a pod crashes, nginx retries on the next upstream.",
@@ -62,6 +67,7 @@ SAID = {
         "Run at least two replicas: when one dies the others take over.",
         "The mesh resends a failed request to a healthy instance.",
         "Set proxy_next_upstream for connection errors.",
+        "A failed request can go to the other pod, since predict is pure.",
     ],
     "scaling_needs_inputs": [
         "The HPA needs resource requests and a metric like queue length.",
@@ -95,6 +101,7 @@ FLAGGED = {
         "We pull the latest image at every restart so that prod is up to date.",
         "With imagePullPolicy: Always the nodes get the newest version.",
         "In k8s we always run the latest build.",
+        "We tag latest and restart.",
     ],
     "as_good_as_a_vm": [
         "A container is basically a lightweight VM.",
@@ -133,6 +140,7 @@ FLAGGED = {
         "On a rollout the old pods are killed and the clients just retry.",
         "Kubernetes takes care of the shutdown.",
         "A kill -9 is good enough.",
+        "Clients have retries, so stopping abruptly is no problem.",
         "Nothing special is needed when it is terminated.",
     ],
 }

@@ -134,8 +134,9 @@ def the_server_gets_the_signal(answer):
         quotes = " (words in double quotes, commas between them)" if "[" in points[-1] else ""
         reject(
             f"ENTRYPOINT {points[-1]:.60} is taken for the shell form{quotes}",
-            why="process 1 is then a shell, and not each shell passes the signal on: after the "
-            "grace period the server is killed with requests in its hands",
+            why="process 1 is then a shell, at least until an `exec`, and many images have none; not "
+            "each shell passes the signal on, and then the server is killed in the end, with "
+            "requests in its hands",
         )
     exec_form(words, f"ENTRYPOINT {points[-1]:.60}")
 

@@ -286,6 +286,7 @@ for name, case in CASES.items():
 #
 # On SIGTERM the server goes on answering for a second, since nobody hears of it at once, and then
 # finishes what it has begun. The slowest request so far took 12 seconds: a batch of 10,000 rows.
+# A server that hangs must not hold up a deployment for more than a minute.
 
 # %% tags=["for:repair"]
 MEASURED_MIB = {0: 52, 1: 56, 2: 60, 4: 76, 8: 100, 16: 144}

@@ -157,7 +157,7 @@ class Answer:
         if not _is_finite_number(value):
             reject(
                 f"`{name}` must be a finite number, got {value!r:.80}",
-                why="the next cell calculates with it",
+                why="the checks calculate with it",
             )
         return float(value)
 

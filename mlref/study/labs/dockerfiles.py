@@ -66,7 +66,8 @@ def stages(dockerfile: str) -> list[Stage]:
             reject(
                 f"no instruction of a Dockerfile is called {word!r:.40}; the line is `{line:.60}`",
                 why="a line that goes on needs a backslash at the end of the one before; each "
-                "other one begins with an instruction, such as COPY or RUN",
+                "other one begins with an instruction, such as COPY or RUN (here-documents, "
+                "`RUN <<EOF`, are not read: write such steps in one line, with &&)",
             )
         if word.upper() == "FROM":
             found.append([])

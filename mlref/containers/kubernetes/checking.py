@@ -109,7 +109,7 @@ def parse(files: Mapping[str, str]) -> list[dict[str, Any]]:
     """The objects in files as `render` gives them, kustomize's own left out.
 
     Raises:
-        ManifestError: a file is not YAML.
+        ManifestError: a file is not YAML, or holds something else than objects.
         MissingExtraError: PyYAML is not installed.
     """
     with extra("cluster"):
@@ -121,6 +121,10 @@ def parse(files: Mapping[str, str]) -> list[dict[str, Any]]:
             documents = [each for each in yaml.safe_load_all(text) if each is not None]
         except yaml.YAMLError as error:
             raise ManifestError(f"{name} is not YAML: {error}") from error
+        for each in documents:
+            if not isinstance(each, dict):
+                wanted = f"{name} must hold objects, which have apiVersion and kind, got"
+                raise ManifestError(f"{wanted} {type(each).__name__}; mend or leave out the file")
         found += [each for each in documents if not _is_kustomize(each)]
     return found
 

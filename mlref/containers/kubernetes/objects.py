@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "PREDICTOR_FIELDS",
+    "WORKLOADS",
     "Object",
     "Pod",
     "Violation",
@@ -25,6 +26,19 @@ PREDICTOR_FIELDS = frozenset(
     | {"scaleMetricType", "scaleTarget", "timeout", "annotations", "labels"}
 )
 """What KServe's predictor has beside the fields of a pod."""
+
+WORKLOADS: Mapping[str, tuple[str, ...]] = {
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "Deployment": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "Pod": (),
+    "PodTemplate": ("template",),
+    "ReplicaSet": ("spec", "template"),
+    "ReplicationController": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+}
+"""Each kind of Kubernetes itself that describes a pod, and the way to the pod in it."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +82,20 @@ def name_of(obj: Object) -> str:
 
 
 def pods_of(obj: Object) -> Iterator[Pod]:
-    """The pods that an object describes: of a Deployment, an InferenceService or a RayService."""
+    """The pods that an object describes: a workload, an InferenceService or a RayService."""
     spec = obj.get("spec") or {}
-    if obj.get("kind") == "Deployment":
-        yield _templated(obj, spec, ("spec",))
+    if obj.get("kind") in WORKLOADS:
+        yield _described(obj, WORKLOADS[obj["kind"]])
     elif obj.get("kind") == "InferenceService":
         predictor = spec.get("predictor") or {}
         pod = {key: value for key, value in predictor.items() if key not in PREDICTOR_FIELDS}
         yield Pod(obj, predictor.get("labels") or {}, pod, ("spec", "predictor"))
     elif obj.get("kind") == "RayService":
-        cluster = spec.get("rayClusterConfig") or {}
         path = ("spec", "rayClusterConfig")
-        yield _templated(obj, cluster.get("headGroupSpec") or {}, (*path, "headGroupSpec"))
-        for number, group in enumerate(cluster.get("workerGroupSpecs") or []):
-            yield _templated(obj, group, (*path, "workerGroupSpecs", str(number)))
+        yield _described(obj, (*path, "headGroupSpec", "template"))
+        groups = (spec.get("rayClusterConfig") or {}).get("workerGroupSpecs") or []
+        for number in range(len(groups)):
+            yield _described(obj, (*path, "workerGroupSpecs", str(number), "template"))
 
 
 def containers_of(pod: Pod) -> list[Mapping[str, Any]]:
@@ -89,10 +103,13 @@ def containers_of(pod: Pod) -> list[Mapping[str, Any]]:
     return [*(pod.spec.get("initContainers") or []), *(pod.spec.get("containers") or [])]
 
 
-def _templated(obj: Object, holder: Mapping[str, Any], where: tuple[str, ...]) -> Pod:
-    template = holder.get("template") or {}
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    return Pod(obj, labels, template.get("spec") or {}, (*where, "template", "spec"))
+def _described(obj: Object, where: tuple[str, ...]) -> Pod:
+    """The pod at a place in an object; what is not there counts as empty."""
+    found: Any = obj
+    for part in where:
+        found = (found[int(part)] if part.isdigit() else found.get(part)) or {}
+    labels = (found.get("metadata") or {}).get("labels") or {}
+    return Pod(obj, labels, found.get("spec") or {}, (*where, "spec"))
 
 
 def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:

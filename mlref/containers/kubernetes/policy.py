@@ -9,10 +9,19 @@ together, as `build` gives them: a Service, an autoscaler or a budget may refer 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mlref.containers.kubernetes.objects import Object, Pod, Violation, name_of, pods_of, selects
+from mlref.containers.kubernetes.objects import (
+    WORKLOADS,
+    Object,
+    Pod,
+    Violation,
+    name_of,
+    pods_of,
+    selects,
+)
 from mlref.containers.kubernetes.policy_pods import pod_problems
 
 __all__ = ["RULES", "check_policy"]
@@ -21,7 +30,7 @@ RULES: Mapping[str, str] = {
     "image": "an image is named by a digest or a version",
     "root": "nothing runs as root",
     "privileged": "nothing has the rights of its node",
-    "host": "no pod shares its node's network or processes",
+    "host": "no pod reaches its node: its network, processes, ports or files",
     "escalation": "no program gains rights",
     "capabilities": "nothing of root's power is left",
     "seccomp": "system calls are filtered",
@@ -33,15 +42,17 @@ RULES: Mapping[str, str] = {
     "grace": "a pod gets as long to end as its server needs to drain",
     "selector": "a Deployment selects its own pods, and nobody else's",
     "replicas": "either the Deployment or an autoscaler states the replicas",
-    "autoscaler": "an autoscaler has a Deployment, and bounds in order",
-    "budget": "a budget has pods, and leaves room for an eviction",
+    "autoscaler": "an autoscaler has a Deployment to itself, and bounds in order",
+    "budget": "a budget has pods to itself, and leaves room for an eviction",
     "service": "a Service reaches a port of some pods",
-    "network": "a NetworkPolicy covers each pod",
-    "ingress": "an Ingress leads to a Service",
+    "network": "a NetworkPolicy says who may call each pod, and not anybody",
+    "ingress": "an Ingress leads to a Service, and a canary stands beside another",
 }
 """Each rule, and what it says."""
 
-_TEMPLATE_KINDS = ("Deployment",)
+_VERSION = "app.kubernetes.io/version"
+_CANARY = "nginx.ingress.kubernetes.io/canary"
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 def check_policy(objects: Iterable[Object]) -> list[Violation]:
@@ -56,19 +67,36 @@ def check_policy(objects: Iterable[Object]) -> list[Violation]:
     every = list(objects)
     found = []
     for obj in every:
-        for pod in pods_of(obj):
-            found += [Violation(name_of(obj), rule, text) for rule, text in pod_problems(pod)]
-        check = _CHECKS.get(str(obj.get("kind")))
-        if check is not None:
-            found += [Violation(name_of(obj), rule, text) for rule, text in check(obj, every)]
+        # None of them refers to another namespace.
+        near = [each for each in every if _namespace(each) == _namespace(obj)]
+        told = [each for pod in pods_of(obj) for each in pod_problems(pod)]
+        if obj.get("kind") in WORKLOADS:
+            told += _surroundings(obj, near)
+        if obj.get("kind") in _CHECKS:
+            told += _CHECKS[obj["kind"]](obj, near)
+        found += [Violation(name_of(obj), rule, text) for rule, text in told]
     return found
 
 
 Found = Iterator[tuple[str, str]]
 
 
-def _deployment(obj: Object, every: Sequence[Object]) -> Found:
-    spec, (pod,) = obj["spec"], pods_of(obj)
+def _surroundings(obj: Object, every: Sequence[Object]) -> Found:
+    """What the pods of a workload need beside them."""
+    (pod,) = pods_of(obj)
+    account = pod.spec.get("serviceAccountName", "default")
+    if account not in {"default", *_names(every, "ServiceAccount")}:
+        text = f"runs as ServiceAccount/{account}, which is not here: no pod would start"
+        yield "account", f"{text}; add it to the folder"
+    policies = [each for each in every if each.get("kind") == "NetworkPolicy"]
+    if not any(_guards(each, pod) for each in policies):
+        text = "no NetworkPolicy says who may call its pods, so anything in the cluster may"
+        yield "network", f"{text}; add one with Ingress in policyTypes, or mend its podSelector"
+
+
+def _controller(obj: Object, every: Sequence[Object]) -> Found:
+    """Whether a controller selects its own pods, and nobody else changes how many there are."""
+    spec, (pod,) = _spec(obj), pods_of(obj)
     if not selects(spec.get("selector"), pod.labels):
         yield (
             "selector",
@@ -78,32 +106,36 @@ def _deployment(obj: Object, every: Sequence[Object]) -> Found:
         if other.owner is not obj and selects(spec.get("selector"), other.labels):
             text = f"selects the pods of {name_of(other.owner)}, too"
             yield "selector", f"{text}; give each a label of its own, like mlref.track"
+    if _VERSION in ((spec.get("selector") or {}).get("matchLabels") or {}):
+        text = (
+            f"selects by {_VERSION}: a selector cannot be changed, so the next version is refused"
+        )
+        yield "selector", f"{text}; leave the label out of matchLabels"
     scalers = [each for each in every if _target(each) == name_of(obj)]
+    if obj.get("kind") in _COUNTED and not scalers and "replicas" not in spec:
+        text = "nobody states how many pods there are, which means one"
+        yield "replicas", f"{text}; add a HorizontalPodAutoscaler, or state replicas"
     if scalers and "replicas" in spec:
         text = f"states replicas: {spec['replicas']}, and {name_of(scalers[0])} changes them"
         yield "replicas", f"{text}: each apply throws its pods away; leave replicas out"
-    account = pod.spec.get("serviceAccountName", "default")
-    if account not in {"default", *_names(every, "ServiceAccount")}:
-        text = f"runs as ServiceAccount/{account}, which is not here: no pod would start"
-        yield "account", f"{text}; add it to the folder"
-    policies = [each for each in every if each.get("kind") == "NetworkPolicy"]
-    if not any(selects(each["spec"].get("podSelector"), pod.labels) for each in policies):
-        text = "no NetworkPolicy selects its pods, so anything in the cluster may call them"
-        yield "network", f"{text}; add one, or mend its podSelector"
 
 
 def _autoscaler(obj: Object, every: Sequence[Object]) -> Found:
-    target, spec = _target(obj), obj["spec"]
+    target, spec = _target(obj), _spec(obj)
     owners = {name_of(each): each for each in every}
     if target not in owners:
         yield "autoscaler", f"scales {target}, which is not here; name one of its Deployments"
+    for other in every:
+        if other is not obj and _target(other) == target:
+            text = f"scales {target}, and so does {name_of(other)}: they undo each other's work"
+            yield "autoscaler", f"{text}; keep one, with the metrics of both"
     least, most = spec.get("minReplicas", 1), spec["maxReplicas"]
     if least > most:
         yield "autoscaler", f"minReplicas, {least}, is more than maxReplicas, {most}; swap them"
 
 
 def _budget(obj: Object, every: Sequence[Object]) -> Found:
-    spec = obj["spec"]
+    spec = _spec(obj)
     owners = [pod.owner for pod in _pods(every) if selects(spec.get("selector"), pod.labels)]
     if not owners:
         yield (
@@ -111,16 +143,34 @@ def _budget(obj: Object, every: Sequence[Object]) -> Found:
             f"selects {spec.get('selector')}, which no pod has; take the Deployment's labels",
         )
         return
+    for other in every:
+        if other is not obj and other.get("kind") == obj["kind"]:
+            wanted = _spec(other).get("selector")
+            if any(selects(wanted, pod.labels) for pod in _pods(every) if pod.owner in owners):
+                text = (
+                    f"shares pods with {name_of(other)}: the API evicts none that has two budgets"
+                )
+                yield "budget", f"{text}; keep one, or select by mlref.track"
+    told_both = [key for key in ("minAvailable", "maxUnavailable") if key in spec]
+    if len(told_both) != 1:
+        yield (
+            "budget",
+            f"states {' and '.join(told_both) or 'no bound'}; set maxUnavailable: 1 only",
+        )
+        return
     least = sum(_least_replicas(owner, every) for owner in owners)
-    available, unavailable = spec.get("minAvailable"), spec.get("maxUnavailable")
-    if (available is not None and _share(available, least) >= least) or unavailable in {0, "0%"}:
-        told = f"minAvailable: {available}" if available is not None else "maxUnavailable: 0"
+    (key,) = told_both
+    share = _share(spec[key], least)
+    if share is None:
+        yield "budget", f"{key} must be a number or a percentage like 50%, got {spec[key]!r}"
+    elif share == 0 if key == "maxUnavailable" else share >= least:
+        told = f"{key}: {spec[key]}"
         text = f"{told} of {least} pods lets nobody be evicted: no node can be drained"
         yield "budget", f"{text}; set maxUnavailable: 1"
 
 
 def _service(obj: Object, every: Sequence[Object]) -> Found:
-    spec = obj["spec"]
+    spec = _spec(obj)
     if not spec.get("selector"):  # its addresses are written by somebody else
         return
     selector = {"matchLabels": spec["selector"]}
@@ -137,16 +187,38 @@ def _service(obj: Object, every: Sequence[Object]) -> Found:
 
 
 def _network(obj: Object, every: Sequence[Object]) -> Found:
-    wanted = obj["spec"].get("podSelector")
-    if not any(selects(wanted, pod.labels) for pod in _pods(every)):
+    spec, wanted = _spec(obj), _spec(obj).get("podSelector") or {}
+    pods = [pod for pod in _pods(every) if selects(wanted, pod.labels)]
+    if not pods:
         yield "network", f"selects {wanted}, which no pod has; take the Deployment's labels"
+    if "Ingress" not in spec.get("policyTypes", ["Ingress"]):
+        return
+    for rule in spec.get("ingress") or []:
+        if any(map(_is_anybody, rule.get("from") or [{}])):
+            text = f"its rule {dict(rule)} lets anybody in"
+            yield "network", f"{text}; name namespaces or pods in from"
+        for port in rule.get("ports") or []:
+            for pod in pods:
+                named = _ports(pod)
+                if isinstance(port.get("port"), str) and port["port"] not in named:
+                    text = f"opens port {port['port']}, and {name_of(pod.owner)} has {named}"
+                    yield "network", f"{text}: nobody gets in; mend the port's name"
 
 
 def _ingress(obj: Object, every: Sequence[Object]) -> Found:
     services = {
-        each["metadata"]["name"]: each["spec"] for each in every if each.get("kind") == "Service"
+        each["metadata"].get("name"): _spec(each) for each in every if each.get("kind") == "Service"
     }
-    for backend in _backends(obj["spec"]):
+    others = [each for each in every if each is not obj and each.get("kind") == "Ingress"]
+    plain = {place for each in others if not _is_canary(each) for place in _places(each)}
+    for place in _places(obj):
+        if _is_canary(obj) and place not in plain:
+            text = f"splits the requests of {place[1]}, which no other Ingress of its class answers"
+            yield "ingress", f"{text}; give it the host and the path of the stable version"
+        if not _is_canary(obj) and place in plain:
+            text = f"answers {place[1]}, as another Ingress does: one of them gets nothing"
+            yield "ingress", f"{text}; keep one, or make the other a canary"
+    for backend in _backends(_spec(obj)):
         asked, port = backend["service"]["name"], backend["service"].get("port") or {}
         if asked not in services:
             yield "ingress", f"leads to Service/{asked}, which is not here; mend the backend"
@@ -158,8 +230,9 @@ def _ingress(obj: Object, every: Sequence[Object]) -> Found:
             yield "ingress", f"{text}, which has {known}; mend the backend"
 
 
+_COUNTED = ("Deployment", "ReplicaSet", "StatefulSet")
 _CHECKS = {
-    "Deployment": _deployment,
+    **dict.fromkeys(("DaemonSet", *_COUNTED), _controller),
     "HorizontalPodAutoscaler": _autoscaler,
     "Ingress": _ingress,
     "NetworkPolicy": _network,
@@ -170,32 +243,56 @@ _CHECKS = {
 
 def _pods(every: Sequence[Object]) -> list[Pod]:
     """The pods whose labels these objects state: KServe and KubeRay label theirs themselves."""
-    return [pod for obj in every if obj.get("kind") in _TEMPLATE_KINDS for pod in pods_of(obj)]
+    return [pod for obj in every if obj.get("kind") in WORKLOADS for pod in pods_of(obj)]
 
 
 def _names(every: Sequence[Object], kind: str) -> set[str]:
-    return {each["metadata"]["name"] for each in every if each.get("kind") == kind}
+    return {each["metadata"].get("name") for each in every if each.get("kind") == kind}
+
+
+def _namespace(obj: Object) -> Any:
+    return (obj.get("metadata") or {}).get("namespace")
+
+
+def _spec(obj: Object) -> Mapping[str, Any]:
+    """The schema lets most objects go without one."""
+    return obj.get("spec") or {}
+
+
+def _guards(policy: Object, pod: Pod) -> bool:
+    """Whether a NetworkPolicy says who may call a pod."""
+    spec = _spec(policy)
+    inward = "Ingress" in spec.get("policyTypes", ["Ingress"])
+    return inward and selects(spec.get("podSelector") or {}, pod.labels)
+
+
+def _is_anybody(peer: Mapping[str, Any]) -> bool:
+    """Whether a NetworkPolicy's peer stands for the whole cluster, or the whole net."""
+    block = peer.get("ipBlock") or {}
+    wide = block.get("cidr") in _EVERYWHERE and not block.get("except")
+    return wide or peer in ({}, {"namespaceSelector": {}})
 
 
 def _target(obj: Object) -> str | None:
     """What an autoscaler scales."""
     if obj.get("kind") != "HorizontalPodAutoscaler":
         return None
-    target = obj["spec"]["scaleTargetRef"]
+    target = _spec(obj)["scaleTargetRef"]
     return f"{target['kind']}/{target['name']}"
 
 
 def _least_replicas(owner: Object, every: Sequence[Object]) -> int:
     """How many pods there are at least."""
-    bounds = [each["spec"] for each in every if _target(each) == name_of(owner)]
-    least = bounds[0].get("minReplicas", 1) if bounds else owner["spec"].get("replicas", 1)
+    bounds = [_spec(each) for each in every if _target(each) == name_of(owner)]
+    least = bounds[0].get("minReplicas", 1) if bounds else _spec(owner).get("replicas", 1)
     return int(least)
 
 
-def _share(value: Any, of: int) -> int:
-    """A number, or a percentage of pods, which Kubernetes rounds up."""
-    if isinstance(value, str) and value.endswith("%"):
-        return -(-int(value[:-1]) * of // 100)
+def _share(value: Any, of: int) -> int | None:
+    """A number, or a percentage of pods, which Kubernetes rounds up; None if it is neither."""
+    if isinstance(value, str):
+        told = re.fullmatch("([0-9]{1,3})%", value)
+        return None if told is None else -(-int(told[1]) * of // 100)
     return int(value)
 
 
@@ -206,8 +303,25 @@ def _ports(pod: Pod) -> dict[Any, Any]:
 
 
 def _backends(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    paths = [path for rule in spec.get("rules") or [] for path in rule["http"]["paths"]]
-    found = [path["backend"] for path in paths]
+    found = [path["backend"] for _, path in _paths(spec)]
     if "defaultBackend" in spec:
         found.append(spec["defaultBackend"])
     yield from (each for each in found if "service" in each)
+
+
+def _paths(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each host with each of its paths."""
+    for rule in spec.get("rules") or []:
+        for path in (rule.get("http") or {}).get("paths") or []:
+            yield rule.get("host", "*"), path
+
+
+def _places(ingress: Object) -> dict[tuple[Any, str], None]:
+    """What an Ingress answers, in its order: the controller, and host and path."""
+    spec = _spec(ingress)
+    found = [f"{host}{path.get('path', '/')}" for host, path in _paths(spec)]
+    return dict.fromkeys((spec.get("ingressClassName"), each) for each in found)
+
+
+def _is_canary(ingress: Object) -> bool:
+    return (ingress["metadata"].get("annotations") or {}).get(_CANARY) == "true"

@@ -22,10 +22,26 @@ Found = Iterator[tuple[str, str]]
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _READY_ROUTES = frozenset({"/health/ready", "/v2/health/ready", "/health", "/ping"})
 _SECCOMP = ("RuntimeDefault", "Localhost")
+_SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+_VOLUMES = frozenset(
+    {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim"}
+    | {"projected", "secret"}
+)
+_SYSCTLS = frozenset(
+    {"kernel.shm_rmid_forced"}
+    | {f"net.ipv4.ip_{each}" for each in ("local_port_range", "local_reserved_ports")}
+    | {"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range"}
+    | {f"net.ipv4.tcp_{each}" for each in ("syncookies", "fin_timeout", "rmem", "wmem")}
+    | {f"net.ipv4.tcp_keepalive_{each}" for each in ("time", "intvl", "probes")}
+)
+_ENDING = ("CronJob", "Job")  # these pods end by themselves, and serve nobody
 
 
 def pod_problems(pod: Pod) -> Found:
-    """What is wrong with a pod: name of the rule, and a message."""
+    """What is wrong with a pod: name of the rule, and a message.
+
+    One of a Job is held to the rules for rights and resources only: it serves no requests.
+    """
     is_ray = pod.owner.get("kind") == "RayService"
     yield from _host_problems(pod)
     for container in containers_of(pod):
@@ -36,6 +52,12 @@ def pod_problems(pod: Pod) -> Found:
     if pod.spec.get("automountServiceAccountToken") is not False:
         text = "a token of the cluster lies in the pod, which asks the cluster nothing"
         yield "token", f"{text}; set automountServiceAccountToken: false"
+    for volume in pod.spec.get("volumes") or []:
+        sources = (volume.get("projected") or {}).get("sources") or []
+        if any("serviceAccountToken" in each for each in sources):
+            yield "token", f"the volume {volume.get('name', '?')} holds a token; leave it out"
+    if pod.owner.get("kind") in _ENDING:
+        return
     for container in pod.spec.get("containers") or []:
         name = container.get("name", "?")
         for rule, message in (*_probe_problems(container), *_grace_problems(pod, container)):
@@ -47,9 +69,44 @@ def _host_problems(pod: Pod) -> Found:
         if pod.spec.get(key):
             yield "host", f"{key} lets the pod see its node; leave it out"
     for volume in pod.spec.get("volumes") or []:
-        if "hostPath" in volume:
-            text = f"the volume {volume.get('name', '?')} is a folder of the node"
-            yield "host", f"{text}; use an emptyDir or a claim"
+        for kind in sorted({*volume} - {"name"} - _VOLUMES):
+            text = f"the volume {volume.get('name', '?')} is of the kind {kind}"
+            yield "host", f"{text}; allowed are {', '.join(sorted(_VOLUMES))}"
+    security = pod.spec.get("securityContext") or {}
+    for each in security.get("sysctls") or []:
+        if each.get("name") not in _SYSCTLS:
+            text = f"the sysctl {each.get('name')} reaches beyond the pod"
+            yield "host", f"{text}; allowed are {', '.join(sorted(_SYSCTLS))}"
+    for message in _confinement_problems(security):
+        yield "privileged", message
+
+
+def _confinement_problems(security: Mapping[str, Any]) -> Iterator[str]:
+    """What takes away a wall between a pod, or a container, and its node."""
+    if (security.get("windowsOptions") or {}).get("hostProcess"):
+        yield "hostProcess runs it on the node itself; leave it out"
+    if (security.get("appArmorProfile") or {}).get("type") == "Unconfined":
+        yield "AppArmor is off; set appArmorProfile: {type: RuntimeDefault} or leave it out"
+    selinux = security.get("seLinuxOptions") or {}
+    free = selinux.get("type", "") not in _SELINUX
+    if free or selinux.get("user") or selinux.get("role"):
+        yield f"SELinux is told {dict(selinux)}; leave seLinuxOptions out"
+    if security.get("procMount", "Default") != "Default":
+        yield f"procMount is {security['procMount']}, which shows the kernel's files; leave it out"
+
+
+def _reaching_problems(container: Mapping[str, Any]) -> Found:
+    """Whether it takes a port of its node, or has the node call elsewhere."""
+    for port in container.get("ports") or []:
+        if port.get("hostPort"):
+            text = f"takes port {port['hostPort']} of its node; leave hostPort out"
+            yield "host", f"{text}, a Service reaches the pod"
+    hooks = {**(container.get("lifecycle") or {}), **{k: container.get(k) for k in _PROBES}}
+    for key, hook in hooks.items():
+        for way in ("httpGet", "tcpSocket"):
+            if ((hook or {}).get(way) or {}).get("host"):
+                text = f"{key} has the node ask {hook[way]['host']} in place of the pod"
+                yield "host", f"{text}; leave host out"
 
 
 def _container_problems(pod: Pod, container: Mapping[str, Any], *, is_ray: bool) -> Found:
@@ -60,6 +117,9 @@ def _container_problems(pod: Pod, container: Mapping[str, Any], *, is_ray: bool)
     security = container.get("securityContext") or {}
     if security.get("privileged"):
         yield "privileged", "privileged is as good as root on the node; leave it out"
+    for message in _confinement_problems(security):
+        yield "privileged", message
+    yield from _reaching_problems(container)
     if security.get("allowPrivilegeEscalation") is not False:
         yield "escalation", "setuid programs may gain rights; set allowPrivilegeEscalation: false"
     capabilities = security.get("capabilities") or {}
@@ -125,6 +185,15 @@ def _probe_problems(container: Mapping[str, Any]) -> Found:
             yield "probes", f"{key} does not ask over HTTP; use httpGet"
             continue
         path, port = asked.get("path", "/"), asked.get("port")
+        if asked.get("scheme", "HTTP") != "HTTP":
+            yield (
+                "probes",
+                f"{key} asks over {asked['scheme']}, the server speaks HTTP; drop scheme",
+            )
+        listens = _value_of(list(map(str, container.get("args") or [])), "--port")
+        if listens is not None and listens != str(ports.get(port, port)):
+            text = f"{key} asks port {ports.get(port, port)}, the server listens on {listens}"
+            yield "probes", f"{text}; give --port and containerPort the same number"
         if path not in server_routes():
             known = ", ".join(sorted(each for each in server_routes() if "health" in each))
             yield "probes", f"{key} asks {path}, which the server does not have; it has {known}"
@@ -149,9 +218,19 @@ def _grace_problems(pod: Pod, container: Mapping[str, Any]) -> Found:
         except ValueError:
             yield "grace", f"{flag} must be a number of seconds, got {told!r}; mend the arguments"
             return
-    drain_s, grace_s = sum(times_s.values()), pod.spec.get("terminationGracePeriodSeconds", 30)
+    hook = (container.get("lifecycle") or {}).get("preStop") or {}
+    if hook and "sleep" not in hook:
+        text = "preStop holds SIGTERM back for nobody knows how long, within the same grace period"
+        yield "grace", f"{text}; leave it out, --drain-delay-s waits"
+    sleep_s = (hook.get("sleep") or {}).get("seconds", 0)
+    if times_s["drain_delay_s"] + sleep_s == 0:
+        text = "the server stops listening at SIGTERM, before the cluster has heard of it"
+        yield "grace", f"{text}: requests are lost; set --drain-delay-s to some seconds"
+    drain_s = sleep_s + sum(times_s.values())
+    grace_s = pod.spec.get("terminationGracePeriodSeconds", 30)
     if not grace_s >= drain_s:
-        text = f"the server needs up to {drain_s:g} s to drain and is killed after {grace_s}"
+        most = f"{drain_s:g} s to drain{', preStop included,' if sleep_s else ''}"
+        text = f"the server needs up to {most} and is killed after {grace_s}"
         yield "grace", f"{text}; raise terminationGracePeriodSeconds"
 
 

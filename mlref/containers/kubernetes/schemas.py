@@ -56,6 +56,11 @@ def _check(obj: Object, version: str) -> Iterator[Violation]:
     if missing:
         yield Violation(name_of(obj), _RULE, f"{' and '.join(missing)} must be there, and text")
         return
+    if "items" in obj:  # a list: none of the rules would see what is in it
+        yield Violation(
+            name_of(obj), _RULE, "a list of objects; write each as a document of its own"
+        )
+        return
     schema = CUSTOM.get((obj["apiVersion"], obj["kind"]))
     if schema is None:
         yield from _against_kubernetes(obj, obj, version)

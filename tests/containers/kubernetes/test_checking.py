@@ -81,6 +81,13 @@ def test_a_good_report_raises_nothing(rendered: list[dict[str, Any]]) -> None:
     assert str(report) == "12 objects, Kubernetes 1.34: nothing is wrong"
 
 
+@pytest.mark.parametrize("text", ["- a\n", "text\n"])
+def test_a_file_without_objects_is_named(text: str) -> None:
+    """YAML that is a list or a word has no apiVersion."""
+    with pytest.raises(ManifestError, match=r"base/x\.yaml must hold objects, .*got (list|str)"):
+        parse({"base/x.yaml": text})
+
+
 def test_a_file_that_is_no_yaml_is_named() -> None:
     """The message says where the text stops being YAML."""
     with pytest.raises(ManifestError, match=r"base/x\.yaml is not YAML"):

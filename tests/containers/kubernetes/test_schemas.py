@@ -105,6 +105,13 @@ def test_an_object_without_a_kind_is_told() -> None:
     assert str(violation).startswith("?/x: schema: apiVersion and kind must be there")
 
 
+@pytest.mark.parametrize("kind", ["List", "PodList"])
+def test_a_list_cannot_hide_what_is_in_it(kind: str) -> None:
+    """A schema may accept it, and no rule would see its objects."""
+    (violation,) = check_schema([{"apiVersion": "v1", "kind": kind, "items": []}], "1.34")
+    assert "write each as a document" in violation.message
+
+
 def test_a_version_without_schema_is_refused() -> None:
     """1.20 is so old that no schema is left; the message tells those that are there."""
     with pytest.raises(ManifestError, match=r"one of .*1\.37.*got '1\.20'"):

@@ -13,6 +13,7 @@ drain, and the probes from its routes.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterator
@@ -61,12 +62,14 @@ class Canary:
         image: by digest, or with a tag.
         version: of the model.
         weight_percent: how many of 100 requests go there.
+        replicas: its pods, which no autoscaler touches: enough for that part of the load.
         digest: of its artefact, or None.
     """
 
     image: str
     version: str
     weight_percent: int = 10
+    replicas: int = 1
     digest: str | None = None
 
 
@@ -143,7 +146,7 @@ class Settings:
         Raises:
             ManifestError: see the class.
         """
-        problems = [
+        problems = list(_type_problems(self)) or [
             *_name_problems(self),
             *_image_problems(self),
             *_number_problems(self),
@@ -175,6 +178,25 @@ class Settings:
     def grace_s(self) -> int:
         """Seconds from SIGTERM to SIGKILL: the server's whole drain, and the margin."""
         return math.ceil(self.server.drain_delay_s + self.server.drain_timeout_s + self.margin_s)
+
+
+def _type_problems(settings: Settings) -> Iterator[str]:
+    """What is of another type than its field; the other checks rely on it. Numbers come later."""
+    kinds = {"resources": Resources, "server": ServerSettings, "canary": Canary, "ray": Ray}
+    parts: dict[str, Any] = {"": settings}
+    for where, kind in kinds.items():
+        part = getattr(settings, where)
+        if isinstance(part, kind):
+            parts[f"{where}."] = part
+        elif part is not None or where in {"resources", "server"}:
+            yield f"{where} must be of the class {kind.__name__}, got {part!r}"
+    parts.pop("server.", None)  # they have checked themselves
+    for where, part in parts.items():
+        for each in dataclasses.fields(part):
+            value = getattr(part, each.name)
+            allowed = {"str": (str,), "str | None": (str, type(None))}.get(str(each.type))
+            if allowed is not None and not isinstance(value, allowed):
+                yield f'{where}{each.name} must be text, got {value!r}; quote it, like "1"'
 
 
 def _name_problems(settings: Settings) -> Iterator[str]:
@@ -234,12 +256,14 @@ def _number_problems(settings: Settings) -> Iterator[str]:
     }
     if settings.canary is not None:
         bounds["canary.weight_percent"] = (settings.canary.weight_percent, 0, 100)
+        bounds["canary.replicas"] = (settings.canary.replicas, 1, 1000)
     for where, (value, least, most) in bounds.items():
-        whole = where == "margin_s" or type(value) is int
-        if not whole or not least <= value <= most:
+        fits = type(value) is int or (where == "margin_s" and type(value) is float)
+        if not fits or not least <= value <= most:
             kind = "number" if where == "margin_s" else "whole number"
             yield f"{where} must be a {kind} from {least} to {most}, got {value!r}"
-    if settings.min_replicas > settings.max_replicas:
+    both = settings.min_replicas, settings.max_replicas
+    if all(type(each) is int for each in both) and both[0] > both[1]:
         lower = f"min_replicas, {settings.min_replicas}"
         yield f"max_replicas must be at least {lower}, got {settings.max_replicas}"
 

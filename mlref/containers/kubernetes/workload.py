@@ -64,7 +64,7 @@ def deployment(settings: Settings, api: str) -> dict[str, Any]:
 
 
 def canary_deployment(settings: Settings, api: str, canary: Canary) -> dict[str, Any]:
-    """The Deployment of the canary: one pod, which no autoscaler touches.
+    """The Deployment of the canary: so many pods as it states, which no autoscaler touches.
 
     Args:
         settings: of the service.
@@ -72,7 +72,7 @@ def canary_deployment(settings: Settings, api: str, canary: Canary) -> dict[str,
         canary: the other version.
     """
     found = _deployment(settings, api, "canary", f"{settings.name}-canary", canary.image)
-    found["spec"] = {"replicas": 1, **found["spec"]}
+    found["spec"] = {"replicas": canary.replicas, **found["spec"]}
     return found
 
 

@@ -45,5 +45,7 @@ def test_a_selector_does_not_change_with_the_version() -> None:
 
 def test_only_the_canary_states_its_replicas() -> None:
     """The autoscaler owns those of the other."""
+    more = replace(CANARY, replicas=3)
     assert "replicas" not in deployment(BOTH, "1.33")["spec"]
-    assert canary_deployment(BOTH, "1.33", CANARY)["spec"]["replicas"] == 1
+    found = [canary_deployment(BOTH, "1.33", each)["spec"]["replicas"] for each in (CANARY, more)]
+    assert found == [1, 3]

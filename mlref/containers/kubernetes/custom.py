@@ -68,10 +68,18 @@ _WORKERS = _object(
     rayStartParams=_TEXTS,
     template=_TEMPLATE,
 )
+_AUTOSCALER = _object(
+    image=_TEXT,
+    resources={"type": "object"},
+    securityContext={"type": "object"},
+    upscalingMode={"enum": ["Default", "Aggressive", "Conservative"]},
+    idleTimeoutSeconds=_NUMBER,
+)
 _CLUSTER = _object(
     ("headGroupSpec",),
     rayVersion=_TEXT,
     enableInTreeAutoscaling=_TRUTH,
+    autoscalerOptions=_AUTOSCALER,
     headGroupSpec=_HEAD,
     workerGroupSpecs={"type": "array", "items": _WORKERS},
 )

@@ -50,10 +50,14 @@ def ingress(settings: Settings, *, weight_percent: int | None = None) -> dict[st
     track = "stable" if weight_percent is None else "canary"
     name = settings.name if weight_percent is None else f"{settings.name}-canary"
     meta = metadata(settings, name=name, track=track)
-    if weight_percent is not None:
-        prefix = "nginx.ingress.kubernetes.io/canary"
-        chosen = {prefix: "true", f"{prefix}-weight": str(weight_percent)}
-        meta["annotations"] = {**meta.get("annotations", {}), **chosen}
+    if weight_percent is None:  # ingress-nginx refuses more than 1 MiB by itself
+        told = {"proxy-body-size": str(settings.server.max_body_bytes)}
+    else:
+        told = {"canary": "true", "canary-weight": str(weight_percent)}
+    meta["annotations"] = {
+        **meta.get("annotations", {}),
+        **{f"nginx.ingress.kubernetes.io/{key}": text for key, text in told.items()},
+    }
     backend = {"service": {"name": name, "port": {"name": "http"}}}
     path = {"path": "/", "pathType": "Prefix", "backend": backend}
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlref.containers.kubernetes.pods import container, pod_security, volumes
+from mlref.containers.kubernetes.pods import confined, container, pod_security, volumes
 from mlref.containers.kubernetes.settings import Ray, Settings
 from mlref.containers.kubernetes.workload import metadata
 
@@ -89,6 +89,8 @@ def ray_service(settings: Settings, ray: Ray) -> dict[str, Any]:
             "rayClusterConfig": {
                 "rayVersion": ray.version,
                 "enableInTreeAutoscaling": True,
+                # KubeRay puts it beside the head, with no such word of its own.
+                "autoscalerOptions": {"securityContext": confined()},
                 # The head runs no replica: it is the part that nobody replaces.
                 "headGroupSpec": {
                     "rayStartParams": {"num-cpus": "0", "dashboard-host": "0.0.0.0"},  # noqa: S104 - KubeRay asks it from another pod
@@ -110,7 +112,7 @@ def _ray_pod(settings: Settings, ray: Ray, name: str) -> dict[str, Any]:
         "name": name,
         "image": ray.image,
         "resources": {"requests": resources, "limits": resources},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": confined(),
     }
     if name in ports:
         image["ports"] = [{"name": k, "containerPort": v} for k, v in ports[name].items()]

@@ -13,7 +13,16 @@ from typing import Any
 from mlref.containers.kubernetes.settings import Settings
 from mlref.serving.settings import Settings as ServerSettings
 
-__all__ = ["LIVE", "READY", "USER", "container", "pod_security", "server_arguments", "volumes"]
+__all__ = [
+    "LIVE",
+    "READY",
+    "USER",
+    "confined",
+    "container",
+    "pod_security",
+    "server_arguments",
+    "volumes",
+]
 
 LIVE = "/health/live"
 READY = "/health/ready"
@@ -37,11 +46,7 @@ def container(
         "args": server_arguments(settings),
         "ports": [{"name": "http", "containerPort": settings.port, "protocol": "TCP"}],
         "resources": _resources(settings),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": {**confined(), "readOnlyRootFilesystem": True},
         # The other two begin when the first succeeded, so they need no patience of their own.
         "startupProbe": _probe(LIVE, period_s=1, failures=settings.start_s),
         "readinessProbe": _probe(READY, period_s=2, failures=2),
@@ -78,6 +83,11 @@ def pod_security(user: int = USER) -> dict[str, Any]:
         "fsGroup": user,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+
+
+def confined() -> dict[str, Any]:
+    """What that profile asks of each container beyond its pod."""
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def volumes() -> list[dict[str, Any]]:

@@ -20,9 +20,14 @@ _NOTES = {
     "base/deployment.yaml": "No replicas here: the autoscaler owns them.",
     "base/networkpolicy.yaml": (
         "It takes a network plugin to enforce this (Calico, Cilium ...); others accept and ignore\n"
-        "it. The kubelet's probes come from the node, which the plugins let through."
+        "it. The kubelet's probes come from the node, which the plugins let through. An Ingress\n"
+        "controller with hostNetwork is in no namespace: name its nodes by ipBlock. Names are\n"
+        "asked of kube-dns only: add the address of a NodeLocal DNSCache where there is one."
     ),
-    "base/ingress.yaml": "The way in. Any Ingress controller understands this one.",
+    "base/ingress.yaml": (
+        "The way in, for any Ingress controller. The annotation is for ingress-nginx: bodies may\n"
+        "be as large as the server takes; other controllers have settings of their own."
+    ),
     "canary/ingress.yaml": (
         "Only ingress-nginx understands these annotations. To another controller this is a second\n"
         "Ingress for the same host: use its own means of splitting, or the Gateway API's weights."

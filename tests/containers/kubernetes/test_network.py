@@ -8,6 +8,7 @@ import pytest
 
 from mlref.containers.kubernetes import Settings
 from mlref.containers.kubernetes.network import ingress, network_policy
+from mlref.serving.settings import Settings as ServerSettings
 
 PLAIN = Settings(name="digits", image="digits:1", version="1")
 
@@ -39,4 +40,11 @@ def test_the_canary_gets_its_share_as_a_text(weight_percent: int) -> None:
     assert told["nginx.ingress.kubernetes.io/canary-weight"] == str(weight_percent)
     assert told["nginx.ingress.kubernetes.io/canary"] == "true"
     assert stable["spec"]["rules"][0]["host"] == canary["spec"]["rules"][0]["host"]
-    assert "annotations" not in stable["metadata"]
+    assert "nginx.ingress.kubernetes.io/canary" not in stable["metadata"]["annotations"]
+
+
+def test_the_way_in_lets_through_what_the_server_takes() -> None:
+    """ingress-nginx answers 413 beyond 1 MiB unless told; a canary follows the other's word."""
+    settings = replace(PLAIN, server=ServerSettings(max_body_bytes=2 * 2**20))
+    told = ingress(settings)["metadata"]["annotations"]
+    assert told == {"nginx.ingress.kubernetes.io/proxy-body-size": "2097152"}

@@ -33,3 +33,11 @@ def test_ray_serves_what_the_settings_name() -> None:
     (application,) = yaml.safe_load(spec["serveConfigV2"])["applications"]
     assert application["import_path"] == EXAMPLE.ray.import_path
     assert spec["rayClusterConfig"]["rayVersion"] == EXAMPLE.ray.version
+
+
+def test_the_autoscaler_beside_the_head_is_confined_as_the_head_is() -> None:
+    """A namespace that enforces "restricted" would refuse the pod for it."""
+    assert EXAMPLE.ray is not None
+    cluster = ray_service(EXAMPLE, EXAMPLE.ray)["spec"]["rayClusterConfig"]
+    (head,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
+    assert cluster["autoscalerOptions"]["securityContext"] == head["securityContext"]

@@ -82,29 +82,28 @@ def _apply(programs: Path, objects: list[dict[str, Any]]) -> list[str]:
 
 def _rendered() -> list[dict[str, Any]]:
     """What mlref renders for this version, of a service with a canary."""
-    from mlref.containers.kubernetes import Canary, Settings, render
+    from mlref.containers.kubernetes import Canary, Settings, parse, render
 
     image = "registry.example/flights"
     canary = Canary(image=f"{image}:1.1.0", version="1.1.0")
     settings = Settings(name="flights", image=f"{image}:1.0.0", version="1.0.0", canary=canary)
-    return _objects(list(render(settings, api=_API).values()))
+    return _known(parse(render(settings, api=_API)))
 
 
 def _read(folder: Path) -> list[dict[str, Any]]:
     """The objects in the YAML files of a folder."""
+    from mlref.containers.kubernetes import parse
+
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise MlrefError(f"there is no *.yaml in {folder}; name a folder with manifests")
-    return _objects([file.read_text(encoding="utf-8") for file in files])
+    return _known(parse({file.name: file.read_text(encoding="utf-8") for file in files}))
 
 
-def _objects(texts: list[str]) -> list[dict[str, Any]]:
-    """All objects in YAML texts that a cluster without custom resources has."""
-    import yaml
-
-    found = [item for text in texts for item in yaml.safe_load_all(text) if item]
-    foreign = ("kustomize.config.k8s.io/", "serving.kserve.io/", "ray.io/")
-    return [item for item in found if not item["apiVersion"].startswith(foreign)]
+def _known(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that a cluster without custom resources has."""
+    foreign = ("serving.kserve.io/", "ray.io/")
+    return [each for each in objects if not str(each.get("apiVersion")).startswith(foreign)]
 
 
 def _say(line: str) -> None:

@@ -18,7 +18,8 @@ from mlref.containers.isolation import OPEN, Isolation
 from mlref.containers.lint import Finding, lint
 from mlref.containers.privileges import who_is_root
 from mlref.containers.processes import RunningProcess, running_as_root
-from mlref.containers.running import Container, remove_containers, run
+from mlref.containers.removal import remove_containers
+from mlref.containers.running import Container, run
 from mlref.containers.sbom import sbom
 from mlref.containers.scan import ScanReport, scan
 from mlref.containers.state import State

@@ -19,7 +19,8 @@ from typing import Any
 
 from mlref.artifact import Artifact
 from mlref.containers import engine
-from mlref.containers.images import Image, Layer, layers_of
+from mlref.containers.given import check_artifact
+from mlref.containers.images import Image, Layer, layers_of, reference_of
 from mlref.containers.isolation import DEFAULT_ISOLATION, Isolation
 from mlref.containers.running import run
 from mlref.tables import Table
@@ -123,7 +124,7 @@ class Comparison:
 
 
 def compare(
-    images: Mapping[str, Image | str] | Iterable[Image],
+    images: Mapping[str, Image | str] | Iterable[Image | str],
     artifact: Artifact,
     *,
     starts: int = 5,
@@ -133,7 +134,7 @@ def compare(
     """What each image costs, measured here and now.
 
     Args:
-        images: label -> image; or results of `build`, which are labelled with their names.
+        images: label -> image; or a list of images, which are labelled with their names.
         artifact: what they serve; its golden rows are asked for at each start.
         starts: how often each is started, at least once.
         isolation: the limits that they run under.
@@ -144,8 +145,12 @@ def compare(
         ContainerError: there is no such image, or it cannot be run.
         ProcessError: it was never ready.
         EndpointError: it was ready and did not answer.
+        TypeError: a single image, or something that is none; or no artefact.
         ValueError: no image, no start, or two images of the same name.
     """
+    if isinstance(images, Image | str):
+        raise TypeError("images must be a list or a dictionary, got one image; write [image]")
+    check_artifact(artifact)
     named = dict(images) if isinstance(images, Mapping) else _by_name(images)
     if not named or starts < 1:
         raise ValueError(f"compare needs an image and a start, got {len(named)} and {starts}")
@@ -153,7 +158,7 @@ def compare(
     layers = {
         name: image.layers
         if isinstance(image, Image)
-        else layers_of(engine.find_image(client, image).history())
+        else layers_of(engine.find_image(client, reference_of(image)).history())
         for name, image in named.items()
     }
     measured: dict[str, list[_Start]] = {name: [] for name in named}
@@ -174,15 +179,14 @@ def compare(
     return Comparison((*([] if reference is None else [reference]), *costs))
 
 
-def _by_name(images: Iterable[Image]) -> dict[str, Image | str]:
-    """Results of `build`, each under its name."""
+def _by_name(images: Iterable[Image | str]) -> dict[str, Image | str]:
+    """Names, and results of `build`, each under its name."""
     given = list(images)
-    named: dict[str, Image | str] = {each.name: each for each in given}
-    if len(named) < len(given):
-        names = ", ".join(each.name for each in given)
-        text = f"images must have names of their own, got {names}"
+    names = [each.name if isinstance(each, Image) else reference_of(each) for each in given]
+    if len(set(names)) < len(given):
+        text = f"images must have names of their own, got {', '.join(names)}"
         raise ValueError(f"{text}; give a dictionary, label -> image")
-    return named
+    return dict(zip(names, given, strict=True))
 
 
 @dataclass(frozen=True)

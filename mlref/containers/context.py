@@ -46,7 +46,7 @@ def make_context(
     folder: Path,
     *,
     versions: Mapping[str, str] | None = None,
-    package: Path | None = None,
+    package: str | os.PathLike[str] | None = None,
 ) -> None:
     """Fill a folder with what the image of an artefact is built from.
 
@@ -73,7 +73,7 @@ def make_context(
     with tempfile.TemporaryDirectory(prefix="mlref-context-") as place:
         model, code = Path(place, "model"), Path(place, "code")
         shutil.copytree(artifact.folder, model / "opt/ml/model")
-        _add_code(code, package or _PACKAGE)
+        _add_code(code, Path(package or _PACKAGE))
         for tree in (model, code):
             _normalize(tree)
             (folder / f"{tree.name}.tar").write_bytes(archive(tree))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlref.containers import engine
-from mlref.containers.images import Image
+from mlref.containers.images import Image, reference_of
 from mlref.errors import ContainerError
 
 __all__ = ["ImageFiles", "open_image"]
@@ -37,6 +37,7 @@ class ImageFiles:
         digest: of the image.
         created: when it was built, as the daemon tells it.
         config: user, variables, labels ... as `docker inspect` tells them.
+        history: the instruction of each of its steps, the last first.
         members: path from the root -> file, folder or link, with permissions and owner.
         archive: holds their content.
     """
@@ -45,6 +46,7 @@ class ImageFiles:
     digest: str
     created: str
     config: Mapping[str, Any]
+    history: tuple[str, ...]
     members: Mapping[str, tarfile.TarInfo]
     archive: tarfile.TarFile
 
@@ -96,9 +98,10 @@ def open_image(image: Image | str) -> Iterator[ImageFiles]:
         DockerUnavailableError: there is no daemon.
         ContainerError: it has no such image.
     """
+    wanted = reference_of(image)
+    name = image if isinstance(image, str) else image.name
     client = engine.connect()
-    name, reference = (image, image) if isinstance(image, str) else (image.name, image.digest)
-    found = engine.find_image(client, reference)
+    found = engine.find_image(client, wanted)
     with tempfile.TemporaryFile(prefix="mlref-image-") as file:
         _export(client, found.id, file)
         with tarfile.open(fileobj=file, mode="r:") as archive:
@@ -107,6 +110,7 @@ def open_image(image: Image | str) -> Iterator[ImageFiles]:
                 digest=found.id,
                 created=found.attrs.get("Created") or _UNKNOWN,
                 config=found.attrs["Config"],
+                history=tuple(each["CreatedBy"] for each in found.history()),
                 members={_path(each.name): each for each in archive},
                 archive=archive,
             )

@@ -9,6 +9,7 @@ One recipe, `deploy/Dockerfile`, has two targets: "service", and "minimal", whic
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -22,6 +23,7 @@ from mlref.artifact import Artifact
 from mlref.containers import engine
 from mlref.containers.base import base_image
 from mlref.containers.context import context_folder, inputs_digest, make_context
+from mlref.containers.given import check_artifact
 from mlref.containers.local_images import is_there
 from mlref.errors import ContainerError, ImageBuildError
 from mlref.tables import Table
@@ -33,6 +35,7 @@ __all__ = [
     "build",
     "dockerfile",
     "layers_of",
+    "reference_of",
     "remove_images",
     "tag_of",
 ]
@@ -96,6 +99,25 @@ def dockerfile() -> Path:
     return resources.folder("deploy") / "Dockerfile"
 
 
+def reference_of(image: Image | str) -> str:
+    """What the daemon calls an image.
+
+    Args:
+        image: its name, its digest, or the result of `build`.
+
+    Raises:
+        TypeError: it is none; says how to get one.
+    """
+    given: object = image
+    if isinstance(given, Artifact):
+        text = f"an image is needed, got the artefact {given.manifest.name}"
+        raise TypeError(f"{text}; build it first: containers.build(artifact)")
+    if not isinstance(given, Image | str):
+        got = type(given).__name__
+        raise TypeError(f"an image is needed, got {got}; give a name or the result of build")
+    return given if isinstance(given, str) else given.digest
+
+
 def build(
     artifact: Artifact,
     *,
@@ -103,7 +125,7 @@ def build(
     name: str | None = None,
     base: str | None = None,
     versions: Mapping[str, str] | None = None,
-    package: Path | None = None,
+    package: str | os.PathLike[str] | None = None,
     cached: bool = True,
     tell: Callable[[str], object] | None = None,
 ) -> Image:
@@ -126,8 +148,12 @@ def build(
         DockerUnavailableError: there is no daemon, or no builder.
         ImageBuildError: a step failed; carries the builder's last lines.
         ContainerError: no base image or no wheel can be had.
-        ValueError: no such flavour.
+        TypeError: no artefact.
+        ValueError: no such flavour, or a name without a letter.
     """
+    check_artifact(artifact)
+    if name is not None and not name.strip():
+        raise ValueError(f"name must be like mlref-flights:1.0.0, or None, got {name!r}")
     if flavour not in get_args(Flavour):
         allowed = ", ".join(get_args(Flavour))
         raise ValueError(f"flavour must be one of {allowed}, got {flavour!r}")

@@ -63,13 +63,16 @@ class Isolation:
         if isinstance(given, str):  # whose letters would be taken for names
             text = 'capabilities must be a tuple like ("NET_BIND_SERVICE",)'
             raise ValueError(f"{text}, got {given!r}")  # noqa: TRY004 - as for the others
+        for name in ("cpus", "processes", "temporary_bytes", "memory_bytes"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                text = f"{name} must be a number, such as 512 * 2**20 for 512 MiB"
+                raise ValueError(f"{text}, got {value!r}")  # noqa: TRY004 - as for the others
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be a positive number, got {value}")
         if self.memory_bytes is not None and self.memory_bytes < _LEAST_MEMORY_BYTES:
             least = f"{_LEAST_MEMORY_BYTES} (6 MiB)"
             raise ValueError(f"memory_bytes must be at least {least}, got {self.memory_bytes}")
-        for name in ("cpus", "processes", "temporary_bytes"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"{name} must be a positive number, got {value}")
 
     def options(self) -> dict[str, Any]:
         """The same as arguments of the Docker SDK's `containers.create`."""

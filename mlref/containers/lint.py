@@ -10,6 +10,7 @@ instruction, and above that line a comment that says why. One without a reason i
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -59,7 +60,7 @@ class Finding:
         return f"{self.level} {self.rule}: {self.found}; {self.why}; {self.advice}"
 
 
-def lint(dockerfile: Path) -> tuple[Finding, ...]:
+def lint(dockerfile: str | os.PathLike[str]) -> tuple[Finding, ...]:
     """What hadolint finds in a Dockerfile, and rules that are left out without a reason.
 
     A file `.hadolint.yaml` of the current folder, or of the user, counts as it does for hadolint.
@@ -71,13 +72,14 @@ def lint(dockerfile: Path) -> tuple[Finding, ...]:
         MissingExtraError: hadolint is not installed.
         ContainerError: the file cannot be read, or hadolint fails.
     """
+    path = Path(dockerfile)
     try:
-        lines = dockerfile.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "it is not UTF-8"
         text = f"{dockerfile} cannot be read as a Dockerfile: {problem}"
         raise ContainerError(f"{text}; give the path of one") from error
-    return (*map(_finding, _run(dockerfile)), *_without_reason(lines))
+    return (*map(_finding, _run(path)), *_without_reason(lines))
 
 
 def _program() -> str:

@@ -11,7 +11,6 @@ this program ends, and also when this program is killed (see `guard`).
 
 from __future__ import annotations
 
-import http.client
 import os
 import secrets
 import sys
@@ -22,16 +21,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from mlref.containers import engine, guard
-from mlref.containers.images import Image
+from mlref.containers.given import check_port, check_run
+from mlref.containers.images import Image, reference_of
 from mlref.containers.isolation import DEFAULT_ISOLATION, Isolation, bind_mounts
+from mlref.containers.removal import labelled, remove_quietly
 from mlref.containers.state import State
+from mlref.containers.waiting import Question, url_of, why_no_url
 from mlref.errors import ContainerError, ProcessExitedError, ProcessNotReadyError
 from mlref.runtime import process
 
-__all__ = ["RUN_LABEL", "Container", "remove_containers", "run"]
+__all__ = ["RUN_LABEL", "Container", "run"]
 
 RUN_LABEL = "mlref.run"
 """The label by which a guard finds its container."""
@@ -39,7 +40,6 @@ RUN_LABEL = "mlref.run"
 _PORT = 8080
 _POLL_S = 0.02
 _STATE_S = 0.2  # between two looks at the container's state
-_CONNECT_S = 0.5
 _TAIL_LINES = 20
 
 
@@ -74,12 +74,22 @@ def run(
     Raises:
         DockerUnavailableError: there is no daemon.
         ContainerError: no such image, nothing to mount, or the daemon refuses.
+        TypeError: an artefact instead of its image, or a line instead of words.
+        ValueError: no such port, or a time below 0.
     """
+    name = reference_of(image)
+    check_run(
+        command=command,
+        entrypoint=entrypoint,
+        isolation=isolation,
+        environment=environment,
+        drain_timeout_s=drain_timeout_s,
+    )
+    check_port("port", port)
     client = engine.connect()
     import docker
 
     volumes = bind_mounts(mounts or {})
-    name = image if isinstance(image, str) else image.digest
     token = secrets.token_hex(8)
     public = engine.needs_published_ports(client) if published is None else published
     watcher = _guard(token)
@@ -97,35 +107,24 @@ def run(
         )
         found.start()
         found.reload()
-        url = _url(found, port, public=public)
+        url = url_of(found, port, public=public)
     except docker.errors.DockerException as error:
-        _remove(client, token)
+        remove_quietly(*labelled(client, f"{RUN_LABEL}={token}"))
         watcher.stop()
         explanation = getattr(error, "explanation", None) or str(error)
         raise ContainerError(f"{name} could not be run: {explanation}") from error
     except BaseException:  # also when Ctrl-C breaks it off
-        _remove(client, token)
+        remove_quietly(*labelled(client, f"{RUN_LABEL}={token}"))
         watcher.stop()
         raise
-    return Container(found, watcher, url, isolation, drain_timeout_s)
-
-
-def remove_containers(label: str = engine.LABEL) -> int:
-    """Delete every container with a label, running or not; returns how many.
-
-    Args:
-        label: "name" or "name=value"; by default all that mlref started, also for others who use
-            mlref with the same daemon.
-
-    Raises:
-        DockerUnavailableError: there is no daemon.
-    """
-    found = engine.connect().containers.list(
-        all=True, ignore_removed=True, filters={"label": label}
+    return Container(
+        found,
+        watcher,
+        url=url,
+        port=port,
+        isolation=isolation,
+        drain_timeout_s=drain_timeout_s,
     )
-    for container in found:
-        _remove_one(container)
-    return len(found)
 
 
 class Container:
@@ -135,12 +134,14 @@ class Container:
         self,
         container: Any,
         watcher: process.ManagedProcess,
+        *,
         url: str | None,
+        port: int,
         isolation: Isolation,
         drain_timeout_s: float,
     ) -> None:
         self._container = container
-        self._url = url
+        self._url, self._port = url, port
         self.isolation = isolation
         self._drain_timeout_s = drain_timeout_s
         self._finalizer = weakref.finalize(
@@ -171,10 +172,12 @@ class Container:
         """Where it answers, for instance "http://172.17.0.2:8080".
 
         Raises:
-            ContainerError: it has ended so early that it never had an address.
+            ContainerError: it has no network, or ended so early that it never had an address.
         """
         if self._url is None:
-            raise ContainerError(self._said("has no address"))
+            state = self.state()
+            what = why_no_url(self._container) if state.running else "has no address"
+            raise ContainerError(self._said(what, state))
         return self._url
 
     @property
@@ -208,24 +211,32 @@ class Container:
 
         Raises:
             ProcessExitedError: it has ended; says of what, with its last lines.
-            ProcessNotReadyError: it was not ready within the limit, or its health check failed.
+            ProcessNotReadyError: it was not ready within the limit, its health check failed, or it
+                is well and listens on another port.
+            ContainerError: it has no network, so nothing can be asked.
         """
-        ready = check or (lambda: self._answers(path))
-        event, begin, look_again = threading.Event(), time.monotonic(), 0.0
+        question = Question(self._url or "", path, self._port, self.log_tail)
+        ask, event, begin, look_again = check or question, threading.Event(), time.monotonic(), 0.0
         while True:
             if time.monotonic() >= look_again:
                 state, look_again = self.state(), time.monotonic() + _STATE_S
             if not state.running:
                 text = self._said("was never ready", state)
                 raise ProcessExitedError(text, log_tail=self.log_tail())
-            if ready():
+            if check is None and self._url is None:
+                raise ContainerError(self._said(why_no_url(self._container), state))
+            if ask():
                 return
             if state.health == "unhealthy":
-                text = "fails its health check"
-                raise ProcessNotReadyError(self._said(text, state), log_tail=self.log_tail())
-            if time.monotonic() - begin >= timeout_s:
-                text = f"was not ready within {timeout_s:g} s"
-                raise ProcessNotReadyError(self._said(text, state), log_tail=self.log_tail())
+                text = self._said("fails its health check", state)
+                raise ProcessNotReadyError(text, log_tail=self.log_tail())
+            hopeless = check is None and state.health == "healthy" and question.is_misplaced()
+            if hopeless or time.monotonic() - begin >= timeout_s:
+                limit = "" if hopeless else f" within {timeout_s:g} s"
+                text = self._said(f"was not ready{limit}", state)
+                if check is None:
+                    text += f"; {question.told()}"
+                raise ProcessNotReadyError(text, log_tail=self.log_tail())
             event.wait(_POLL_S)
 
     def wait(self, timeout_s: float) -> State:
@@ -321,21 +332,6 @@ class Container:
         """Whether `close` was called."""
         return not self._finalizer.alive
 
-    def _answers(self, path: str) -> bool:
-        if self._url is None:
-            return False
-        parts = urlsplit(self._url)
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=_CONNECT_S
-        )
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
     @contextmanager
     def _refusals(self, what: str) -> Iterator[None]:
         """The daemon's refusal as an error of ours."""
@@ -349,17 +345,6 @@ class Container:
     def _said(self, what: str, state: State | None = None) -> str:
         became = (state or self.state()).told(self.isolation.memory_bytes)
         return f"{self!r} {what}: {became}"
-
-
-def _url(container: Any, port: int, *, public: bool) -> str | None:
-    """Where it answers; None if it has ended already."""
-    told = container.attrs["NetworkSettings"]
-    if public:
-        found = (told["Ports"] or {}).get(f"{port}/tcp") or []
-        return f"http://127.0.0.1:{found[0]['HostPort']}" if found else None
-    networks = told["Networks"].values()  # the one that it joined, by whichever name it was given
-    address = next((each["IPAddress"] for each in networks if each["IPAddress"]), None)
-    return f"http://{address}:{port}" if address else None
 
 
 def _guard(token: str) -> process.ManagedProcess:
@@ -378,19 +363,5 @@ def _let_go(owner: int, container: Any, watcher: process.ManagedProcess, timeout
         with suppress(docker.errors.APIError):  # it may have been deleted by others
             container.stop(timeout=round(timeout_s))
     finally:
-        _remove_one(container)
+        remove_quietly(container)
         watcher.stop()
-
-
-def _remove(client: Any, token: str) -> None:
-    for container in client.containers.list(
-        all=True, ignore_removed=True, filters={"label": f"{RUN_LABEL}={token}"}
-    ):
-        _remove_one(container)
-
-
-def _remove_one(container: Any) -> None:
-    import docker
-
-    with suppress(docker.errors.APIError):
-        container.remove(force=True, v=True)

@@ -72,7 +72,7 @@ def test_the_plot_shows_every_image_and_layer() -> None:
 
 def test_a_reference_comes_first(minimal: containers.Image, colours: artifact.Artifact) -> None:
     """Something that was measured elsewhere, for instance a bare process."""
-    found = containers.compare([minimal], colours, starts=1, reference=_COSTS[0])
+    found = containers.compare([minimal.name], colours, starts=1, reference=_COSTS[0])
     assert [each.name for each in found.costs] == ["process", minimal.name]
     assert "<table>" in found._repr_html_()
 

@@ -113,7 +113,7 @@ def test_another_package_may_be_built_in(tmp_path: Path, colours: artifact.Artif
     package = tmp_path / "mlref"
     shutil.copytree(Path(context.__file__).parents[1], package)
     (package / "errors.py").write_text("CHANGED = True\n")
-    context.make_context(colours, tmp_path / "context", package=package)
+    context.make_context(colours, tmp_path / "context", package=str(package))
     with tarfile.open(tmp_path / "context/code.tar") as archive:
         changed = archive.extractfile("opt/mlref/mlref/errors.py")
         assert changed is not None

@@ -34,6 +34,8 @@ def test_open_leaves_dockers_own_defaults() -> None:
     ("limits", "message"),
     [
         ({"memory_bytes": 1000}, "memory_bytes must be at least 6291456 .6 MiB., got 1000"),
+        ({"memory_bytes": "512m"}, "memory_bytes must be a number, such as .*, got '512m'"),
+        ({"cpus": "2"}, "cpus must be a number, .*, got '2'"),
         ({"cpus": 0}, "cpus must be a positive number, got 0"),
         ({"cpus": float("nan")}, "cpus must be a positive number, got nan"),
         ({"processes": -1}, "processes must be a positive number, got -1"),

@@ -27,10 +27,16 @@ from pathlib import Path
 from mlref import resources
 from mlref.artifact import Artifact
 from mlref.containers import engine, keeper
-from mlref.containers.images import Image, build
+from mlref.containers.given import check_port
+from mlref.containers.images import Image, build, reference_of
 from mlref.containers.programs import PROGRAMS, program_image
 from mlref.containers.stack import Stack
-from mlref.errors import DockerUnavailableError, ProcessExitedError, ProcessNotReadyError
+from mlref.errors import (
+    ContainerError,
+    DockerUnavailableError,
+    ProcessExitedError,
+    ProcessNotReadyError,
+)
 from mlref.runtime import process
 
 __all__ = ["available", "compose_command", "compose_file", "up"]
@@ -114,7 +120,8 @@ def up(
         ContainerError: an image cannot be had.
         ProcessExitedError: a part ended, or could not start; carries the last lines of its log.
         ProcessNotReadyError: it did not answer in time, or a health check failed.
-        ValueError: no replicas, or a program that is not part of it.
+        TypeError: neither an artefact nor an image.
+        ValueError: no replicas, no such port, or a program that is not part of it.
     """
     chosen = dict(images or {})
     unknown = sorted(set(chosen) - set(PROGRAMS))
@@ -123,6 +130,8 @@ def up(
         raise ValueError(
             f"replicas must be at least 1 and images for {known}; got {replicas} and {unknown}"
         )
+    for argument, value in (("port", port), ("prometheus_port", prometheus_port)):
+        check_port(argument, value, least=0)
     compose_command()
     variables = {
         "MODEL_IMAGE": _model_image(model, tell),
@@ -139,6 +148,13 @@ def up(
 def _model_image(model: Artifact | Image | str, tell: Callable[[str], object] | None) -> str:
     if isinstance(model, Artifact):
         return build(model, tell=tell).name
+    wanted = reference_of(model)
+    if isinstance(model, str) and (model.startswith((".", "/", "~")) or Path(model).is_dir()):
+        raise ContainerError(f"{model!r} is a path; pass artifact.load({model!r}), or an image")
+    try:
+        engine.find_image(engine.connect(), wanted)
+    except ContainerError as error:
+        raise ContainerError(f"{error}; pass an artefact, and its image is built") from error
     return model if isinstance(model, str) else model.name
 
 

@@ -98,12 +98,29 @@ def test_without_compose_it_is_told_how_to_get_it(programs: Callable[..., None])
     [
         ({"replicas": 0}, "replicas must be at least 1"),
         ({"images": {"mysql": "mysql:9"}}, "images for nginx, prometheus, redis; .*mysql"),
+        ({"port": 99999}, "port must be a whole number from 0 to 65535, got 99999"),
+        ({"prometheus_port": -1}, "prometheus_port must be .*, got -1"),
     ],
 )
 def test_what_makes_no_stack_is_refused(options: dict[str, Any], message: str) -> None:
     """Before anything is built or started."""
     with pytest.raises(ValueError, match=message):
         compose.up("image", **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("mlref-none:1", "there is no image mlref-none:1 here; .*; pass an artefact, and its"),
+        ("build/runs/none", "there is no image build/runs/none here; .*; pass an artefact"),
+        ("/", r"'/' is a path; pass artifact.load\('/'\), or an image"),
+    ],
+)
+def test_a_model_that_is_no_image_is_told(composing: Any, model: str, message: str) -> None:
+    """Before a network is made or a registry is asked."""
+    assert composing
+    with pytest.raises(errors.ContainerError, match=message):
+        compose.up(model)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What is in an image, who is root in it, and what is wrong with its recipe: one report.
+"""What is in an image: parts, secrets, who is root, what is wrong with its recipe.
 
     report = scan("mlref-flights:1.0.0-minimal")
     report                       # findings as a table, the gravest first
@@ -10,14 +10,15 @@ materials to a scanner for it: `trivy sbom FILE`, `grype sbom:FILE` or `osv-scan
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, get_args
 
 from mlref.containers.image_files import open_image
 from mlref.containers.images import Image
+from mlref.containers.leaks import leak_findings
 from mlref.containers.lint import Finding, Level, lint
 from mlref.containers.privileges import privilege_findings
 from mlref.containers.sbom import sbom_of
@@ -58,7 +59,7 @@ class ScanReport:
         return self.table()._repr_html_()
 
 
-def scan(image: Image | str, *, dockerfile: Path | None = None) -> ScanReport:
+def scan(image: Image | str, *, dockerfile: str | os.PathLike[str] | None = None) -> ScanReport:
     """A report on an image, without running it.
 
     Args:
@@ -75,7 +76,7 @@ def scan(image: Image | str, *, dockerfile: Path | None = None) -> ScanReport:
         return ScanReport(
             name=files.name,
             digest=files.digest,
-            findings=by_level([*privilege_findings(files), *recipe]),
+            findings=by_level([*leak_findings(files), *privilege_findings(files), *recipe]),
             sbom=sbom_of(files),
         )
 

@@ -27,7 +27,7 @@ def test_the_gravest_comes_first(planted: Callable[..., str], tmp_path: Path) ->
     recipe = tmp_path / "Dockerfile"
     recipe.write_text("FROM scratch\nADD app.py /app/\n")
     files = {"/bin/sh": ("x", 0o755, 0), "/bin/su": ("x", 0o4755, 0)}
-    report = containers.scan(planted(files), dockerfile=recipe)
+    report = containers.scan(planted(files), dockerfile=str(recipe))
     assert [(finding.level, finding.rule) for finding in report.findings] == [
         ("error", "root"),
         ("error", "DL3020"),

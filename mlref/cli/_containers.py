@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlref.errors import ContainerError
+from mlref.errors import ArtifactMissingFileError, ContainerError
 
 if TYPE_CHECKING:
     from mlref.artifact import Artifact
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
+_MANIFEST = "manifest.json"
 _SHORT_ID = 12
 _COLUMNS = 78
+_FLAVOURS = ("service", "minimal")
 _KINDS = {
     "file": "shared objects",
     "library": "libraries",
@@ -46,9 +48,22 @@ _Artifact = Annotated[
 _Either = Annotated[
     str, typer.Argument(metavar="ARTIFACT|IMAGE", help="A packed model's folder, or an image.")
 ]
+
+
+def _flavour(given: str) -> str:
+    """A flavour as it was typed; typer's own words for any other begin with "Value error"."""
+    if given not in _FLAVOURS:
+        raise typer.BadParameter(f"{given!r} is none of {', '.join(_FLAVOURS)}")
+    return given
+
+
 _Flavour = Annotated[
     Literal["service", "minimal"] | None,
-    typer.Option(help="service (the default), or minimal: smaller, no shell."),
+    typer.Option(
+        parser=_flavour,
+        metavar=f"[{'|'.join(_FLAVOURS)}]",
+        help="service (the default), or minimal: smaller, no shell.",
+    ),
 ]
 
 
@@ -179,7 +194,8 @@ def _ls() -> None:
         running.add_row(each["Id"][:_SHORT_ID], image, each["Status"])
     console.print(table if named else "no image; build one: mlref containers build ARTIFACT")
     if len(images) > len(named):
-        console.print(f"and {len(images) - len(named)} older ones, whose names others took over")
+        console.print(f"and {len(images) - len(named)} older ones, whose names others took over;")
+        console.print("to delete those: docker image prune --filter label=mlref.inputs")
     console.print()
     console.print(running if found else "no container; run one: mlref containers run ARTIFACT")
 
@@ -198,7 +214,7 @@ def _rm(
     from mlref import containers
     from mlref.containers import engine
 
-    only = None if artifact is None else _loaded(artifact)
+    only = None if artifact is None else _to_delete(artifact)
     label = engine.LABEL if only is None else f"mlref.artifact.digest={only.digest}"
     api = engine.connect().api
     what = [_count(len(api.containers(all=True, filters={"label": [label]})), "container")]
@@ -214,12 +230,30 @@ def _rm(
     typer.echo(f"deleted {' and '.join(done)}")
 
 
+def _to_delete(folder: Path) -> Artifact:
+    """The artefact in a folder; of an image's name it is told how to delete that."""
+    from mlref.containers import engine
+
+    if not folder.exists():
+        with suppress(ContainerError):  # no image either: what is wrong with the folder is told
+            engine.find_image(engine.connect(), str(folder))
+            text = f"{folder} is an image, and rm takes the folder of a packed model"
+            hint = f"this image alone: docker image rm {shlex.quote(str(folder))}"
+            raise typer.BadParameter(f"{text}; {hint}", param_hint="ARTIFACT")
+    return _loaded(folder)
+
+
 def _loaded(folder: Path) -> Artifact:
     """The artefact in a folder; the message for any other path says what it is instead."""
     from mlref import artifact
     from mlref.study import artifacts
 
     artifacts.refuse_others(folder)
+    if not (folder / _MANIFEST).is_file():
+        text = f"{folder} is no packed model: it has no {_MANIFEST}"
+        raise ArtifactMissingFileError(
+            f"{text}; mlref run 01 packs models, its last line names one", file=_MANIFEST
+        )
     return artifact.load(folder)
 
 
@@ -254,7 +288,8 @@ def _image(console: Console, given: str, flavour: Literal["service", "minimal"] 
     try:
         engine.find_image(engine.connect(), given)
     except ContainerError as error:
-        raise ContainerError(f"{error}; and there is no folder {given!r}") from error
+        text = f"{error}; and there is no folder {given!r}, which could be a packed model's"
+        raise ContainerError(text) from error
     if flavour is not None:
         text = "goes with an artefact's folder; an image has one already"
         raise typer.BadParameter(text, param_hint="--flavour")

@@ -214,6 +214,24 @@ def test_rm_deletes_what_serves_one_model(name: str, labelled: str, digits: Any)
     assert client.images.get(name)
 
 
+def test_rm_of_an_image_says_how_to_delete_it(name: str) -> None:
+    """The command takes a model's folder; the message has the one for an image."""
+    status, text = _typed("rm", name, "--yes")
+    assert status == 2
+    assert "is an image, and rm takes the folder" in " ".join(text.replace("│", "").split())
+    assert "docker image rm mlref-test-command" in " ".join(text.replace("│", "").split())
+    assert engine.find_image(engine.connect(), name)
+
+
+def test_ls_says_how_to_delete_images_without_a_name(name: str, colours: Artifact) -> None:
+    """Another build took the name over."""
+    assert _typed("build", colours.folder, "--name", name, "--flavour", "minimal")[0] == 0
+    status, text = _typed("ls")
+    assert status == 0
+    if "older ones" in text:  # the image may have another name, too
+        assert "to delete those: docker image prune --filter label=mlref.inputs" in text
+
+
 @pytest.mark.parametrize("words", [("ls",), ("scan", "x"), ("run", "x"), ("rm", "--yes")])
 def test_without_docker_one_line_says_what_to_do(words: tuple[str, ...]) -> None:
     """No traceback, status 1."""
@@ -234,6 +252,10 @@ def test_without_docker_one_line_says_what_to_do(words: tuple[str, ...]) -> None
         (("run", "~nobody-of-that-name/x"), 1, "no such folder"),
         (("run", ""), 1, "'' is no name of an image"),
         (("build", "/"), 1, "/"),
+        (("run", "nosuch"), 1, "no folder 'nosuch', which could be a packed model's"),
+        (("build", Path(__file__).parent), 1, "is no packed model: it has no manifest.json"),
+        (("build", ".", "--flavour", "tiny"), 2, "'--flavour': 'tiny' is none of service"),
+        (("rm", "mlref-none:1"), 1, "mlref-none:1: no such folder"),
         (("build", __file__), 1, "that is a file, an artefact is a folder"),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -148,6 +149,8 @@ async def _body(engine: Engine, headers: Any, receive: Receive) -> bytes | tuple
     """All of a body; a status and a reason if it is too large or too slow; None if it ended."""
     limit = engine.settings.max_body_bytes
     if announces_more(headers, limit):
+        if _closes(headers):
+            await _throw_away(engine, receive)
         return too_large(limit)
     first: Any = receive()
     try:
@@ -162,9 +165,24 @@ async def _body(engine: Engine, headers: Any, receive: Receive) -> bytes | tuple
         async with asyncio.timeout(engine.settings.body_timeout_s):
             if first is not None:
                 message = await _begun(first, waits_for)
-            return await _rest(message, receive, limit)
+            return await _rest(message, receive, limit, to_the_end=_closes(headers))
     except TimeoutError:
         return 408, f"the body did not arrive within {engine.settings.body_timeout_s:g} s"
+
+
+def _closes(headers: Headers) -> bool:
+    """Whether the connection ends with this request, whose body is on its way."""
+    given = dict(headers)
+    return given.get(b"connection", b"").lower() == b"close" and b"expect" not in given
+
+
+async def _throw_away(engine: Engine, receive: Receive) -> None:
+    """Let the rest of a body come: closing on what was not read would reset the reply away."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(engine.settings.body_timeout_s):
+            message: MutableMapping[str, Any] = {"more_body": True}
+            while message.get("more_body"):
+                message = await receive()
 
 
 @types.coroutine
@@ -179,7 +197,7 @@ def _begun(coroutine: Any, waits_for: Any) -> Generator[Any, Any, Any]:
 
 
 async def _rest(
-    message: MutableMapping[str, Any], receive: Receive, limit: int
+    message: MutableMapping[str, Any], receive: Receive, limit: int, *, to_the_end: bool
 ) -> bytes | tuple[int, str] | None:
     """The whole of a body that comes in pieces."""
     parts, size = [], 0
@@ -187,6 +205,8 @@ async def _rest(
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
+            while to_the_end and message.get("more_body"):
+                message = await receive()
             return too_large(limit)
         if not message.get("more_body"):
             return b"".join(parts)

@@ -34,7 +34,7 @@ from mlref.errors import ContainerError
 
 __all__ = ["context_folder", "inputs_digest", "make_context"]
 
-_CODE = ("__init__.py", "artifact", "errors.py", "py.typed", "runtime", "schema", "serving")
+_CODE = ("__init__.py", "artifact", "errors", "py.typed", "runtime", "schema", "serving")
 _HOME, _BYTECODE = Path("/opt/mlref"), Path("/opt/bytecode")  # as in deploy/Dockerfile
 _CACHED_SUFFIX = f".{sys.implementation.cache_tag}.pyc"
 _SPAN_NS = 10**17  # three years

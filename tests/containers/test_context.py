@@ -53,7 +53,7 @@ def test_it_holds_the_code_that_serves_and_no_other(trees: Path) -> None:
     """Server and artefact are there; training, notebooks, tests and cards are not."""
     package = trees / "opt/mlref/mlref"
     names = {path.name for path in package.iterdir()}
-    assert {"serving", "artifact", "schema", "runtime", "errors.py", "__init__.py"} <= names
+    assert {"serving", "artifact", "schema", "runtime", "errors", "__init__.py"} <= names
     assert not {"models", "flights.py", "study", "containers", "targets", "cli"} & names
 
 
@@ -73,8 +73,8 @@ def test_another_content_of_the_same_size_has_another_time(
     """A builder fetches no file again whose size and time it knows: it would build the old code."""
     package = tmp_path / "mlref"
     shutil.copytree(Path(context.__file__).parents[1], package)
-    text = (package / "errors.py").read_text()
-    (package / "errors.py").write_text(text.replace("MlrefError", "MlrefErrol"))
+    text = (package / "schema/rows.py").read_text()
+    (package / "schema/rows.py").write_text(text.replace("Rows", "Sowr"))
     again = tmp_path / "again" / "context"
     context.make_context(colours, again, package=package)
     assert (again / "code.tar").stat().st_size == (made / "code.tar").stat().st_size
@@ -112,10 +112,10 @@ def test_another_package_may_be_built_in(tmp_path: Path, colours: artifact.Artif
     """A changed copy of the server's code is what the context holds."""
     package = tmp_path / "mlref"
     shutil.copytree(Path(context.__file__).parents[1], package)
-    (package / "errors.py").write_text("CHANGED = True\n")
+    (package / "__init__.py").write_text("CHANGED = True\n")
     context.make_context(colours, tmp_path / "context", package=str(package))
     with tarfile.open(tmp_path / "context/code.tar") as archive:
-        changed = archive.extractfile("opt/mlref/mlref/errors.py")
+        changed = archive.extractfile("opt/mlref/mlref/__init__.py")
         assert changed is not None
         assert changed.read() == b"CHANGED = True\n"
 

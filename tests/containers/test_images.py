@@ -134,7 +134,7 @@ def test_a_change_of_code_builds_the_last_layer_only(
     package = tmp_path / "mlref"
     shutil.copytree(Path(images.__file__).parents[1], package)
     first = containers.build(colours, base=base, package=package, name=names[0])
-    with (package / "errors.py").open("a") as file:
+    with (package / "__init__.py").open("a") as file:
         file.write("# changed\n")
     second = containers.build(colours, base=base, package=package, name=names[1])
     before, after = _layers(docker_client, first), _layers(docker_client, second)

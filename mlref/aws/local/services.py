@@ -13,7 +13,7 @@ operation, and returns the members of the response. What it refuses it raises as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -80,7 +80,7 @@ def selected(
     return found
 
 
-def page(items: list[Mapping[str, Any]], request: Request, *, into: str) -> dict[str, Any]:
+def page(items: Sequence[Mapping[str, Any]], request: Request, *, into: str) -> dict[str, Any]:
     """One page of a list, and the token of the next.
 
     Args:

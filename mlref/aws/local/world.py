@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from mlref.aws.local.errors import validation
+from mlref.aws.local.tags import Tags
 from mlref.aws.local.timers import Timers
 from mlref.runtime.clock import Clock
 
-__all__ = ["ACCOUNT", "REGION", "Metrics", "Objects", "World", "arn", "split_uri"]
+__all__ = [
+    "ACCOUNT",
+    "REGION",
+    "Logs",
+    "Metrics",
+    "NoLogs",
+    "Objects",
+    "OpenRoles",
+    "Roles",
+    "World",
+    "arn",
+    "split_uri",
+]
 
 ACCOUNT = "123456789012"
 """The account that the local AWS is: the one that moto uses, too."""
@@ -81,6 +94,76 @@ class Metrics(Protocol):
         ...
 
 
+class Logs(Protocol):
+    """What stands in CloudWatch Logs."""
+
+    def put(self, group: str, stream: str, lines: Iterable[str]) -> None:
+        """Append lines to a stream; group and stream are made if they are not there.
+
+        Args:
+            group: as in "/aws/sagemaker/Endpoints/flights".
+            stream: as in "AllTraffic/i-0".
+            lines: without line ends.
+        """
+        ...
+
+
+class Roles(Protocol):
+    """Who may do what."""
+
+    def trusts(self, role: str, service: str) -> None:
+        """Return if a service may act in a role.
+
+        Args:
+            role: its ARN.
+            service: as in "sagemaker.amazonaws.com".
+
+        Raises:
+            AwsError: there is no such role, or it does not trust the service.
+        """
+        ...
+
+    def allows(self, role: str, action: str, resource: str) -> bool:
+        """Whether a role's policies allow something.
+
+        Args:
+            role: its ARN.
+            action: as in "s3:GetObject".
+            resource: an ARN.
+        """
+        ...
+
+
+class OpenRoles:
+    """Everybody may do everything."""
+
+    def trusts(self, role: str, service: str) -> None:
+        """See `Roles.trusts`."""
+
+    def allows(self, role: str, action: str, resource: str) -> bool:  # noqa: ARG002 - as Roles
+        """See `Roles.allows`.
+
+        Args:
+            role: any.
+            action: any.
+            resource: any.
+        """
+        return True
+
+
+class NoLogs:
+    """Keeps no log."""
+
+    def put(self, group: str, stream: str, lines: Iterable[str]) -> None:
+        """See `Logs.put`.
+
+        Args:
+            group: any.
+            stream: any.
+            lines: are lost.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """What the parts share.
@@ -89,11 +172,17 @@ class World:
         timers: the time, and what is to be done when.
         objects: what lies in S3.
         metrics: what CloudWatch keeps.
+        logs: what stands in CloudWatch Logs.
+        roles: who may do what.
+        tags: what resources carry.
     """
 
     timers: Timers
     objects: Objects
     metrics: Metrics
+    logs: Logs = field(default_factory=NoLogs)
+    roles: Roles = field(default_factory=OpenRoles)
+    tags: Tags = field(default_factory=Tags)
 
     @property
     def clock(self) -> Clock:

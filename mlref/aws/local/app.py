@@ -1,0 +1,127 @@
+"""The local AWS as an ASGI application: invocations in the event loop, all other calls in threads.
+
+Both planes share one port, so one address (AWS_ENDPOINT_URL) is all that a client needs. A path
+that begins with /endpoints/ is the data plane's, as no other service of ours has such paths.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import unquote
+
+from mlref.aws.local.control import ControlPlane, refusal
+from mlref.aws.local.errors import AwsError
+from mlref.aws.local.hosting.runtime import Incoming, Outgoing, Runtime
+from mlref.aws.local.routing import Call
+
+__all__ = ["Admin", "App"]
+
+logger = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+Admin = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+"""Answers calls that are no calls of AWS: to move the clock, or to tell how things are."""
+
+_DATA_PLANE = "/endpoints/"
+_ADMIN = "/_mlref/"
+_THREADS = 16
+_MOST_BYTES = 5 * 2**30  # of an object that is put in one go
+
+
+class App:
+    """The application.
+
+    Args:
+        control: answers all calls but invocations.
+        runtime: answers invocations.
+        admin: answers what is below /_mlref/.
+    """
+
+    def __init__(self, control: ControlPlane, runtime: Runtime, admin: Admin) -> None:
+        self._control = control
+        self._runtime = runtime
+        self._admin = admin
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="control")
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        body = await _body(receive)
+        path: str = scope["path"]
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        if path.startswith(_DATA_PLANE):
+            await self._invoke(path, headers, body, send)
+            return
+        if path.startswith(_ADMIN):
+            work = functools.partial(self._administer, path, body)
+        else:
+            raw = scope.get("raw_path") or path.encode()
+            query = scope["query_string"]
+            target = (raw + b"?" + query if query else raw).decode("latin-1")
+            work = functools.partial(self._control.answer, scope["method"], target, headers, body)
+        loop = asyncio.get_running_loop()
+        status, answered, content = await loop.run_in_executor(self._pool, work)
+        await _respond(send, status, answered.items(), content, head=scope["method"] == "HEAD")
+
+    async def _invoke(self, path: str, headers: Mapping[str, str], body: bytes, send: Send) -> None:
+        endpoint, _, what = path.removeprefix(_DATA_PLANE).rpartition("/")
+        try:
+            if not headers.get("authorization", "").startswith("AWS4-"):
+                text = "the request is not signed; give the client any credentials"
+                raise AwsError("MissingAuthenticationTokenException", text, status=403)
+            if what != "invocations":
+                raise AwsError("UnknownOperationException", f"there is no {path}", status=404)
+            found = await self._runtime.invoke(Incoming(unquote(endpoint), headers, body))
+        except AwsError as error:
+            found = Outgoing(*_refused(error))
+        except Exception:
+            logger.exception("the data plane failed to answer %s", path)
+            text = "the local AWS has a fault; its log tells more"
+            found = Outgoing(*_refused(AwsError("InternalFailure", text, status=500)))
+        await _respond(send, found.status, found.headers, found.body)
+
+    def _administer(self, path: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        kind = {"Content-Type": "application/json"}
+        try:
+            given = json.loads(body or b"{}")
+            told = self._admin(path.removeprefix(_ADMIN), given)
+        except (AwsError, ValueError) as error:
+            return 400, kind, json.dumps({"error": str(error)}).encode()
+        return 200, kind, json.dumps(told).encode()
+
+
+def _refused(error: AwsError) -> tuple[int, list[tuple[str, str]], bytes]:
+    status, headers, content = refusal(error, Call("sagemaker-runtime", "InvokeEndpoint", ""))
+    return status, list(headers.items()), content
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    if not message.get("more_body", False):
+        return bytes(message.get("body", b""))
+    parts = [message.get("body", b"")]
+    while message.get("more_body", False):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return b"".join(parts)
+
+
+async def _respond(
+    send: Send, status: int, headers: Any, content: bytes, *, head: bool = False
+) -> None:
+    told = {name.lower(): value for name, value in headers}
+    if not head or "content-length" not in told:  # of a HEAD, it is the object's
+        told["content-length"] = str(len(content))
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": b"" if head else content})

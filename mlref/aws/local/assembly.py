@@ -1,0 +1,116 @@
+"""The local AWS put together: which part gets what."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import mlref
+from mlref.aws.local.app import App
+from mlref.aws.local.control import ControlPlane
+from mlref.aws.local.hosting.hosting import Hosting
+from mlref.aws.local.hosting.runtime import Runtime
+from mlref.aws.local.hosting.workers import Launcher, ProcessLauncher
+from mlref.aws.local.moto_adapter import Moto, MotoLogs, MotoObjects
+from mlref.aws.local.sagemaker.endpoints import Endpoints
+from mlref.aws.local.sagemaker.models import Models, model_data
+from mlref.aws.local.services import only
+from mlref.aws.local.timers import LocalClock, Timers
+from mlref.aws.local.world import World
+from mlref.runtime.clock import Clock, SystemClock
+
+__all__ = ["LocalAws"]
+
+_HEAL_S = 0.2  # between two looks for workers that have died
+_SAVE_S = 1.0  # between two times that captures and metrics are saved
+
+
+class LocalAws:
+    """Everything behind one port.
+
+    Args:
+        clock: that its own clock goes with.
+        launcher: starts workers; None starts processes.
+        seed: of what decides between variants; None takes another each time.
+
+    Attributes:
+        app: the ASGI application.
+        world: what the parts share.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        launcher: Launcher | None = None,
+        seed: int | None = None,
+    ) -> None:
+        moto = Moto()
+        objects = MotoObjects(moto)
+        timers = Timers(LocalClock(clock or SystemClock()))
+        self.world = World(
+            timers=timers, objects=objects, metrics=_NoMetrics(), logs=MotoLogs(moto, timers.clock)
+        )
+        self.hosting = Hosting(
+            self.world, launcher or ProcessLauncher(), model_data=model_data, seed=seed
+        )
+        objects.before_read.append(self.hosting.save_captures)
+        models = Models(self.world, lambda _: [])
+        self.endpoints = Endpoints(self.world, models, self.hosting)
+        own = {"sagemaker": only("sagemaker", [models, self.endpoints.configs, self.endpoints])}
+        self.control = ControlPlane(moto, own, self.world.tags, before_s3=objects.settle)
+        runtime = Runtime(
+            self.hosting.live, timers.clock, chance=self.hosting.chance, lost=self.hosting.mend
+        )
+        self.app = App(self.control, runtime, self._admin)
+        self._ended = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
+        self._ticker.start()
+
+    def close(self) -> None:
+        """End all that runs."""
+        self._ended.set()
+        self._ticker.join()
+        self.endpoints.settle()
+        self.hosting.close()
+
+    def _tick(self) -> None:
+        saved = 0.0
+        while not self._ended.wait(_HEAL_S):
+            self.hosting.heal()
+            self.world.timers.run_due()
+            saved += _HEAL_S
+            if saved >= _SAVE_S:
+                self.hosting.flush()
+                saved = 0.0
+
+    def _admin(self, what: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Calls that are none of AWS's.
+
+        Raises:
+            ValueError: there is no such call, or it is not given what it needs.
+        """
+        if what == "clock":
+            seconds = given.get("advance_s", 0)
+            if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+                raise ValueError(f"advance_s must be a number of seconds, got {seconds!r}")
+            self.world.timers.advance(seconds)
+            return {"now": self.world.clock.now().isoformat()}
+        if what == "status":
+            return {
+                "name": "mlref",
+                "version": mlref.__version__,
+                "pid": os.getpid(),
+                "now": self.world.clock.now().isoformat(),
+                "operations": self.control.operations(),
+            }
+        raise ValueError(f"there is no {what!r}; there are clock and status")
+
+
+class _NoMetrics:
+    """Until CloudWatch is there."""
+
+    def put(self, *_: object, **__: object) -> None:
+        """Keep nothing."""

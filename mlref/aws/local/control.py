@@ -1,0 +1,156 @@
+"""The control plane: every call but invocations, from bytes to bytes.
+
+A call is identified, its parameters are checked against AWS's own model, and whoever has the
+operation answers: one of our parts, or moto for those of `allowed`. Nobody else: what is not there
+is refused, and boto3 does not try again.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlref.aws.local import wire
+from mlref.aws.local.allowed import ALLOWED
+from mlref.aws.local.errors import AwsError, unsupported, validation
+from mlref.aws.local.moto_adapter import Answer, Moto
+from mlref.aws.local.routing import Call, identify
+from mlref.aws.local.services import Handler
+from mlref.aws.local.tags import Tags
+from mlref.aws.local.world import REGION
+from mlref.aws.models import operation_model
+from mlref.aws.strict import check_shape
+
+__all__ = ["ControlPlane", "refusal"]
+
+logger = logging.getLogger(__name__)
+
+_GLOBAL = frozenset({"iam", "sts", "s3"})
+_XML = "text/xml"
+
+
+class ControlPlane:
+    """What answers calls of the control plane.
+
+    Args:
+        moto: has the services that we do not have ourselves.
+        own: service -> operation -> what answers it.
+        tags: what resources carry.
+        before_s3: called before a call of S3: whoever still holds objects back saves them.
+    """
+
+    def __init__(
+        self,
+        moto: Moto,
+        own: Mapping[str, Mapping[str, Handler]],
+        tags: Tags,
+        *,
+        before_s3: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._moto = moto
+        self._own = own
+        self._tags = tags
+        self._before_s3 = before_s3
+
+    def operations(self) -> dict[str, list[str]]:
+        """The operations that there are, by service."""
+        found = {service: sorted(handlers) for service, handlers in self._own.items()}
+        for service, names in ALLOWED.items():
+            found[service] = sorted({*found.get(service, ()), *names})
+        return dict(sorted(found.items()))
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What a request gets.
+
+        Args:
+            method: of HTTP.
+            target: path and query, as they came.
+            headers: names in lower case.
+            body: as it came.
+        """
+        path, _, query = target.partition("?")
+        call: Call | None = None
+        try:
+            call = identify(method, path, query, headers, body)
+            if call.region != REGION and call.service not in _GLOBAL:
+                raise validation(
+                    f"the local AWS has one region, {REGION}; the client signed for {call.region}"
+                )
+            handler = self._own.get(call.service, {}).get(call.operation)
+            if handler is not None:
+                return self._ours(call, handler, body)
+            if call.operation not in ALLOWED.get(call.service, ()):
+                raise unsupported(call.service, call.operation)
+            if call.service == "s3":
+                self._before_s3()
+            return self._moto.call(call.service, method, target, headers, body)
+        except AwsError as error:
+            return refusal(error, call)
+        except Exception:
+            logger.exception("the local AWS failed to answer %s", call or path)
+            text = "the local AWS has a fault; its log tells more"
+            return refusal(AwsError("InternalFailure", text, status=500), call)
+
+    def _ours(self, call: Call, handler: Handler, body: bytes) -> Answer:
+        model = operation_model(call.service, call.operation)
+        request = wire.load(body, model.input_shape)
+        if model.input_shape is not None:
+            problems = check_shape(model.input_shape, request)
+            if problems:
+                count = len(problems)
+                told = "; ".join(str(problem) for problem in problems)
+                noun = "validation error" if count == 1 else "validation errors"
+                raise validation(f"{count} {noun} detected: {told}")
+        response = handler(request)
+        self._tag(request, response)
+        content = wire.dump(response, model.output_shape)
+        headers = {"Content-Type": wire.CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4())}
+        return 200, headers, content
+
+    def _tag(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+        """Keep the tags of what was just created, by the ARN in the response."""
+        tags = request.get("Tags")
+        arns = [value for name, value in response.items() if name.endswith("Arn")]
+        if tags and len(arns) == 1:
+            pairs = (
+                tags if isinstance(tags, dict) else {each["Key"]: each["Value"] for each in tags}
+            )
+            self._tags.put(arns[0], pairs)
+
+
+def refusal(error: AwsError, call: Call | None = None) -> Answer:
+    """An error as the protocol of a service carries it.
+
+    Args:
+        error: what is wrong.
+        call: what was asked for, if that is known.
+    """
+    request_id = str(uuid.uuid4())
+    protocol = _protocol(call)
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
+    if protocol in {"query", "rest-xml"}:
+        from xml.sax.saxutils import escape
+
+        told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        text = f"<Error>{told}<RequestId>{request_id}</RequestId></Error>"
+        if protocol == "query":
+            text = f"<ErrorResponse>{text}<RequestId>{request_id}</RequestId></ErrorResponse>"
+        content = f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
+        return error.status, {**headers, "Content-Type": _XML}, content
+    return error.status, {**headers, "Content-Type": wire.CONTENT_TYPE}, wire.dump_error(error)
+
+
+def _protocol(call: Call | None) -> str:
+    """Of a service, as its model has it; JSON where it is not known."""
+    from botocore.exceptions import UnknownServiceError
+
+    from mlref.aws.models import service_model
+
+    if call is None:
+        return "json"
+    try:
+        return str(service_model(call.service).metadata.get("protocol", "json"))
+    except UnknownServiceError:
+        return "json"

@@ -1,0 +1,250 @@
+"""All endpoints that there are, and what happens to them in the background.
+
+The control plane asks for a change and returns at once; a thread starts workers and then replaces
+what the data plane sees. A watch looks for workers that have died, and saves captures and metrics.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlref.aws.local.hosting.capture import Capture
+from mlref.aws.local.hosting.fleet import Fleet
+from mlref.aws.local.hosting.live import Group, Live, Variant
+from mlref.aws.local.hosting.meter import Meter
+from mlref.aws.local.hosting.model_data import ModelDataError, ModelFolders
+from mlref.aws.local.hosting.workers import Container, Launcher, Worker, WorkerError
+from mlref.aws.local.world import World
+
+__all__ = ["GroupSpec", "Hosting", "VariantSpec"]
+
+logger = logging.getLogger(__name__)
+
+_READY_TIMEOUT_S = 240.0  # that SageMaker gives a container, unless the variant says more
+
+
+class VariantSpec:
+    """What a variant of a group is made of.
+
+    Attributes:
+        settings: the variant as the configuration has it.
+        container: that its workers run.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], container: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.container = container
+
+    @property
+    def name(self) -> str:
+        """Of the variant."""
+        return str(self.settings["VariantName"])
+
+
+class GroupSpec:
+    """What a group is made of.
+
+    Attributes:
+        config: the name of the endpoint's configuration.
+        variants: of it.
+        capture: its DataCaptureConfig, or None.
+    """
+
+    def __init__(
+        self, config: str, variants: Sequence[VariantSpec], capture: Mapping[str, Any] | None
+    ) -> None:
+        self.config = config
+        self.variants = variants
+        self.capture = capture
+
+
+class Hosting:
+    """The endpoints that answer.
+
+    Args:
+        world: S3, CloudWatch and the time.
+        launcher: starts workers.
+        model_data: where a container's model data lies, or None.
+        seed: of what decides between variants; None takes another each time.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        launcher: Launcher,
+        *,
+        model_data: Callable[[Mapping[str, Any]], str | None],
+        seed: int | None = None,
+    ) -> None:
+        self.chance = random.Random(seed)  # noqa: S311 - which variant is no secret
+        self._world = world
+        self._launcher = launcher
+        self._model_data = model_data
+        self._folders = ModelFolders(world.objects)
+        self._live: dict[str, Live] = {}
+        self._healing: set[int] = set()
+        self._lock = threading.RLock()
+
+    def live(self, name: str) -> Live | None:
+        """An endpoint that answers, or None."""
+        return self._live.get(name)
+
+    def publish(self, live: Live) -> None:
+        """Let the data plane see an endpoint so, from the next request on."""
+        self._live[live.endpoint] = live
+
+    def withdraw(self, name: str) -> Live | None:
+        """Let the data plane not see it any more; returns what it saw."""
+        return self._live.pop(name, None)
+
+    def build(self, endpoint: str, spec: GroupSpec, *, started: bool = True) -> Group:
+        """A group whose workers are ready.
+
+        Args:
+            endpoint: the endpoint's name.
+            spec: what it is made of.
+            started: whether to start the workers; if not, `Fleet.resize` does.
+
+        Raises:
+            WorkerError: one did not get ready; none is left.
+        """
+        variants: list[Variant] = []
+        try:
+            for each in spec.variants:
+                variant = self._variant(endpoint, each)
+                variants.append(variant)
+                if started:
+                    variant.fleet.resize(int(each.settings.get("InitialInstanceCount", 1)))
+        except WorkerError as error:
+            for variant in variants:
+                variant.fleet.stop()
+            name = spec.variants[len(variants) - 1].name
+            text = f"The primary container for production variant {name} {error}."
+            if "ping" in str(error):
+                text += " Please check CloudWatch logs for this endpoint."
+            raise WorkerError(text, log=error.log) from error
+        except BaseException:
+            for variant in variants:
+                variant.fleet.stop()
+            raise
+        capture = None
+        if spec.capture and spec.capture.get("EnableCapture"):
+            capture = Capture(spec.capture, endpoint, self._world, self.chance)
+        return Group(spec.config, tuple(variants), capture=capture)
+
+    def retire(self, group: Group) -> None:
+        """End a group's workers, and save what is still held of it."""
+        for variant in group.variants:
+            variant.fleet.stop()
+            variant.meter.flush()
+        if group.capture is not None:
+            group.capture.flush()
+
+    def reweigh(self, name: str, weights: Mapping[str, float]) -> None:
+        """Give variants other weights, from the next request on.
+
+        Args:
+            name: the endpoint's.
+            weights: variant -> weight; variants that are not named keep theirs.
+        """
+        with self._lock:
+            live = self._live[name]
+            groups = [
+                replace(
+                    group,
+                    variants=tuple(
+                        replace(each, weight=weights.get(each.name, each.weight))
+                        for each in group.variants
+                    ),
+                )
+                for group in live.groups
+            ]
+            self.publish(replace(live, groups=tuple(groups)))
+
+    def flush(self) -> None:
+        """Save all captures and metrics that are held."""
+        for live in list(self._live.values()):
+            for group in live.groups:
+                if group.capture is not None:
+                    group.capture.flush()
+                for variant in group.variants:
+                    variant.meter.flush()
+
+    def save_captures(self) -> None:
+        """Save all captures that are held."""
+        for live in list(self._live.values()):
+            for group in live.groups:
+                if group.capture is not None:
+                    group.capture.flush()
+
+    def heal(self) -> None:
+        """Replace workers that have died; in the background."""
+        for live in list(self._live.values()):
+            for group in live.groups:
+                for variant in group.variants:
+                    if variant.fleet.lost():
+                        self.mend(variant)
+
+    def mend(self, variant: Variant) -> None:
+        """Replace the dead workers of a variant, in the background; once at a time."""
+        fleet = variant.fleet
+        with self._lock:
+            if id(fleet) in self._healing:
+                return
+            self._healing.add(id(fleet))
+        threading.Thread(target=self._mend, args=(fleet,), name="mend", daemon=True).start()
+
+    def close(self) -> None:
+        """End all workers, and remove what was unpacked for them."""
+        for name in list(self._live):
+            live = self.withdraw(name)
+            for group in live.groups if live else ():
+                self.retire(group)
+        self._folders.close()
+
+    def _mend(self, fleet: Fleet) -> None:
+        try:
+            fleet.settle()
+        except WorkerError as error:
+            logger.warning("%s: a worker could not be replaced: %s", fleet.name, error)
+        finally:
+            with self._lock:
+                self._healing.discard(id(fleet))
+
+    def _variant(self, endpoint: str, spec: VariantSpec) -> Variant:
+        name = spec.name
+        group, stream = f"/aws/sagemaker/Endpoints/{endpoint}", f"{name}/"
+
+        def launch() -> Worker:
+            try:
+                return self._launcher.launch(self._container(spec))
+            except WorkerError as error:
+                self._world.logs.put(group, f"{stream}i-failed", error.log.splitlines())
+                raise
+
+        def keep_log(worker: Worker) -> None:
+            self._world.logs.put(group, f"{stream}{worker.name}", worker.log().splitlines())
+
+        fleet = Fleet(f"{endpoint}/{name}", launch, 0, on_end=keep_log)
+        weight = float(spec.settings.get("InitialVariantWeight", 1.0))
+        meter = Meter(self._world.metrics, endpoint, name)
+        return Variant(name, weight, fleet, meter, spec.settings)
+
+    def _container(self, spec: VariantSpec) -> Container:
+        uri = self._model_data(spec.container)
+        try:
+            folder = None if uri is None else self._folders.unpacked(uri)
+        except ModelDataError as error:
+            raise WorkerError(f"could not be started: {error}") from error
+        timeout_s = spec.settings.get("ContainerStartupHealthCheckTimeoutInSeconds")
+        return Container(
+            spec.container["Image"],
+            folder,
+            spec.container.get("Environment", {}),
+            float(timeout_s or _READY_TIMEOUT_S),
+        )

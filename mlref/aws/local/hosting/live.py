@@ -1,0 +1,106 @@
+"""What an endpoint is at a moment, as the data plane sees it: nothing in it changes.
+
+A deployment replaces it by another one in a single step, so a request is answered by one state of
+the endpoint and never by a mixture. While traffic is shifted there are two groups of variants: the
+one that was (blue) and the one that will be (green), each with its share.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlref.aws.local.errors import AwsError
+from mlref.aws.local.hosting.capture import Capture
+from mlref.aws.local.hosting.fleet import Fleet
+from mlref.aws.local.hosting.meter import Meter
+
+__all__ = ["Group", "Live", "Variant"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A production variant.
+
+    Attributes:
+        name: as the configuration has it.
+        weight: its part of the requests that name no variant, relative to the others'.
+        fleet: its workers.
+        meter: what is measured of it.
+        settings: the variant as the configuration has it.
+    """
+
+    name: str
+    weight: float
+    fleet: Fleet
+    meter: Meter
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The variants of one configuration.
+
+    Attributes:
+        config: the configuration's name.
+        variants: that share the requests.
+        share: of the endpoint's requests, from 0 to 1.
+        capture: what is kept of requests and responses, or None for nothing.
+    """
+
+    config: str
+    variants: tuple[Variant, ...]
+    share: float = 1.0
+    capture: Capture | None = None
+
+    def named(self, name: str) -> Variant | None:
+        """The variant of that name, if there is one."""
+        return next((each for each in self.variants if each.name == name), None)
+
+
+@dataclass(frozen=True)
+class Live:
+    """An endpoint that answers.
+
+    Attributes:
+        endpoint: its name.
+        groups: one, or two while traffic is shifted.
+    """
+
+    endpoint: str
+    groups: tuple[Group, ...]
+
+    def choose(self, target: str | None, chance: random.Random) -> tuple[Group, Variant]:
+        """The variant that answers a request.
+
+        Args:
+            target: the variant that the caller asks for, or None.
+            chance: decides.
+
+        Raises:
+            AwsError: there is no such variant.
+        """
+        group = self.groups[0]
+        if len(self.groups) > 1:
+            group = chance.choices(self.groups, [each.share for each in self.groups])[0]
+        if target is not None:
+            found = group.named(target)
+            if found is None:
+                names = ", ".join(each.name for each in group.variants)
+                raise AwsError(
+                    "ValidationError",
+                    f"Variant {target} not found for endpoint {self.endpoint}: it has {names}",
+                )
+            return group, found
+        if len(group.variants) == 1:
+            return group, group.variants[0]
+        weights = [each.weight for each in group.variants]
+        if not any(weights):
+            raise AwsError(
+                "ValidationError",
+                f"all variants of endpoint {self.endpoint} have a weight of 0; name one with "
+                f"TargetVariant, or give one a weight",
+            )
+        return group, chance.choices(group.variants, weights)[0]

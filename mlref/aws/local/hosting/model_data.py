@@ -1,0 +1,105 @@
+"""A model.tar.gz from S3, unpacked on this machine: each only once, however many workers use it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import tempfile
+import threading
+from pathlib import Path
+
+from mlref.aws.local.errors import AwsError
+from mlref.aws.local.world import Objects
+
+__all__ = ["ModelDataError", "ModelFolders"]
+
+
+class ModelDataError(Exception):
+    """What SageMaker says of model data that it cannot use; becomes a FailureReason."""
+
+
+class ModelFolders:
+    """Unpacked model data, by its content.
+
+    Args:
+        objects: what lies in S3.
+        root: where to unpack; None makes a temporary folder, which `close` removes.
+    """
+
+    def __init__(self, objects: Objects, root: Path | None = None) -> None:
+        self._objects = objects
+        self._temporary = None if root else tempfile.TemporaryDirectory(prefix="mlref-models-")
+        self._root = root or Path(self._temporary.name if self._temporary else "")
+        self._lock = threading.Lock()
+
+    def unpacked(self, uri: str) -> Path:
+        """The folder with what an archive holds, as /opt/ml/model would be.
+
+        Args:
+            uri: of a model.tar.gz; or of a prefix, if it ends in "/", whose objects are copied.
+
+        Raises:
+            ModelDataError: it is not there, or no such archive.
+        """
+        try:
+            if uri.endswith("/"):
+                files = {key: self._objects.get(key) for key in self._objects.keys(uri)}
+                return self._placed(uri, files)
+            content = self._objects.get(uri)
+        except AwsError as error:
+            raise ModelDataError(
+                f"Could not find model data at {uri}. Please ensure that the object exists, and "
+                f"that the role may read it ({error.code})"
+            ) from error
+        digest = hashlib.sha256(content).hexdigest()[:32]
+        with self._lock:
+            target = self._root / digest
+            if not target.is_dir():
+                _extract(uri, content, target)
+        return target
+
+    def close(self) -> None:
+        """Remove everything."""
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def _placed(self, prefix: str, files: dict[str, bytes]) -> Path:
+        if not files:
+            raise ModelDataError(f"Could not find model data at {prefix}: no object begins so")
+        digest = hashlib.sha256()
+        for key, content in files.items():
+            digest.update(key.encode() + b"\0" + hashlib.sha256(content).digest())
+        with self._lock:
+            target = self._root / digest.hexdigest()[:32]
+            if not target.is_dir():
+                with tempfile.TemporaryDirectory(dir=self._root) as making:
+                    for key, content in files.items():
+                        path = (Path(making) / key.removeprefix(prefix)).resolve()
+                        if not path.is_relative_to(Path(making).resolve()):
+                            raise ModelDataError(
+                                f"the object {key} leads out of the model's folder"
+                            )
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        path.write_bytes(content)
+                    Path(making).rename(target)
+                    Path(making).mkdir()
+        return target
+
+
+def _extract(uri: str, content: bytes, target: Path) -> None:
+    """Unpack an archive; all of it, or nothing.
+
+    Raises:
+        ModelDataError: it is none, or something in it leads out of the folder.
+    """
+    making = Path(tempfile.mkdtemp(dir=target.parent))
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+            archive.extractall(making, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise ModelDataError(
+            f"Failed to extract model data archive from URL {uri}. Please ensure that the object "
+            f"located at the URL is a valid tar.gz archive ({error})"
+        ) from error
+    making.rename(target)

@@ -1,0 +1,175 @@
+"""moto, as the local AWS uses it: the only module that knows how it looks inside.
+
+What we do not have ourselves and moto has (S3, IAM, STS, KMS, SNS, SQS, Logs, ECR) is passed to its
+in-memory backends, without a server of its own. Only the operations that `mlref.aws.local.allowed`
+lists get here. moto's exact version is pinned, and tests/aws/local/test_moto_adapter.py asks each
+of its internals that is used here whether it is still what we think.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mlref.aws.local.errors import AwsError
+from mlref.aws.local.world import ACCOUNT, REGION, split_uri
+from mlref.runtime.clock import Clock
+from mlref.runtime.lazy import extra
+
+__all__ = ["GLOBAL", "Answer", "Moto", "MotoLogs", "MotoObjects"]
+
+Answer = tuple[int, Mapping[str, str], bytes]
+"""Status, headers and body."""
+
+GLOBAL = frozenset({"iam", "sts", "s3"})
+"""The services whose state belongs to an account, not to a region."""
+
+_DOMAINS = {"ecr": "api.ecr"}  # where the name in a domain is another one
+
+
+class Moto:
+    """The backends of one account; they are moto's own and live as long as the process."""
+
+    def __init__(self) -> None:
+        with extra("aws"):
+            from moto.core.botocore_stubber import BotocoreStubber
+        self._stubber = BotocoreStubber()
+        self._lock = threading.RLock()  # moto's backends know nothing of threads
+
+    def call(
+        self, service: str, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """What moto answers to a request.
+
+        Args:
+            service: the name that boto3 knows it by.
+            method: of HTTP.
+            target: path and query, as they came.
+            headers: as they came.
+            body: as it came.
+
+        Raises:
+            AwsError: moto cannot do it.
+        """
+        from botocore.awsrequest import AWSPreparedRequest
+        from botocore.compat import HTTPHeaders
+
+        given = HTTPHeaders()
+        for name, value in headers.items():
+            given[name] = value
+        domain = _DOMAINS.get(service, service)
+        url = f"https://{domain}.{REGION}.amazonaws.com{target}"
+        request = AWSPreparedRequest(method, url, given, body, False)  # noqa: FBT003 - its own
+        try:
+            with self._lock:
+                found = self._stubber.process_request(request)
+        except NotImplementedError as error:
+            text = f"the local AWS does not do this of {service}: {error}"
+            raise AwsError("UnsupportedOperation", text) from error
+        if found is None:
+            raise AwsError("UnsupportedOperation", f"the local AWS has no {service} {method}")
+        status, answered, content = found
+        content = content.encode() if isinstance(content, str) else bytes(content or b"")
+        return int(status), {str(name): str(value) for name, value in answered.items()}, content
+
+    def backend(self, service: str) -> Any:
+        """Moto's own object for a service of the account."""
+        from moto.backends import get_backend
+
+        region = "aws" if service in GLOBAL else REGION
+        return get_backend(service)[ACCOUNT][region]
+
+    def locked(self) -> threading.RLock:
+        """To be held around any use of a backend."""
+        return self._lock
+
+
+class MotoObjects:
+    """What lies in S3; see `mlref.aws.local.world.Objects`.
+
+    Attributes:
+        before_read: called before anything is read: whoever still holds objects back saves them.
+    """
+
+    def __init__(self, moto: Moto) -> None:
+        self._moto = moto
+        self.before_read: list[Callable[[], object]] = []
+
+    def settle(self) -> None:
+        """Let everybody save what they still hold back."""
+        for call in self.before_read:
+            call()
+
+    def get(self, uri: str) -> bytes:
+        """The content of an object; see `Objects.get`.
+
+        Raises:
+            AwsError: there is no such bucket or object.
+        """
+        self.settle()
+        bucket, key = split_uri(uri)
+        with self._moto.locked():
+            self._bucket(bucket)
+            found = self._moto.backend("s3").get_object(bucket, key)
+            if found is None:
+                raise AwsError("NoSuchKey", f"there is no object {uri}", status=404)
+            return bytes(found.value)
+
+    def put(self, uri: str, content: bytes) -> None:
+        """Save an object; see `Objects.put`."""
+        bucket, key = split_uri(uri)
+        with self._moto.locked():
+            self._bucket(bucket)
+            self._moto.backend("s3").put_object(bucket, key, content)
+
+    def keys(self, prefix: str) -> list[str]:
+        """The objects that begin so, in order; see `Objects.keys`."""
+        self.settle()
+        bucket, begin = split_uri(prefix)
+        with self._moto.locked():
+            found = self._bucket(bucket).keys
+            names = sorted(name for name in found if name.startswith(begin))
+        return [f"s3://{bucket}/{name}" for name in names]
+
+    def exists(self, uri: str) -> bool:
+        """Whether there is such an object; see `Objects.exists`."""
+        self.settle()
+        bucket, key = split_uri(uri)
+        with self._moto.locked():
+            backend = self._moto.backend("s3")
+            return bucket in backend.buckets and backend.get_object(bucket, key) is not None
+
+    def _bucket(self, name: str) -> Any:
+        found = self._moto.backend("s3").buckets.get(name)
+        if found is None:
+            raise AwsError("NoSuchBucket", f"there is no bucket {name!r}; create it", status=404)
+        return found
+
+
+class MotoLogs:
+    """What stands in CloudWatch Logs."""
+
+    def __init__(self, moto: Moto, clock: Clock) -> None:
+        self._moto = moto
+        self._clock = clock
+
+    def put(self, group: str, stream: str, lines: Iterable[str]) -> None:
+        """Append lines to a stream; see `Logs.put`.
+
+        Args:
+            group: is made if it is not there.
+            stream: is made if it is not there.
+            lines: empty ones are left out, as AWS takes none.
+        """
+        at_ms = int(self._clock.now().timestamp() * 1000)
+        events = [{"timestamp": at_ms, "message": line} for line in lines if line]
+        if not events:
+            return
+        with self._moto.locked():
+            backend = self._moto.backend("logs")
+            if group not in backend.groups:
+                backend.create_log_group(group, {})
+            if stream not in backend.groups[group].streams:
+                backend.create_log_stream(group, stream)
+            backend.put_log_events(group, stream, events)

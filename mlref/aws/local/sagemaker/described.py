@@ -1,0 +1,47 @@
+"""What DescribeEndpoint tells of the variants of an endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlref.aws.local.errors import AwsError
+from mlref.aws.local.hosting.live import Group
+from mlref.aws.local.sagemaker.models import Models
+
+__all__ = ["described_variants"]
+
+
+def described_variants(group: Group, models: Models) -> list[dict[str, Any]]:
+    """The variants of a group, as ProductionVariants of DescribeEndpoint.
+
+    Args:
+        group: of an endpoint.
+        models: tell which image a variant runs, if its model is still there.
+    """
+    found = []
+    for variant in group.variants:
+        told: dict[str, Any] = {
+            "VariantName": variant.name,
+            "CurrentWeight": variant.weight,
+            "DesiredWeight": variant.weight,
+            "CurrentInstanceCount": len(variant.fleet),
+            "DesiredInstanceCount": variant.fleet.desired,
+        }
+        images = _images(models, variant.settings.get("ModelName"))
+        if images:
+            told["DeployedImages"] = [
+                {"SpecifiedImage": image, "ResolvedImage": image} for image in images
+            ]
+        serverless = variant.settings.get("ServerlessConfig")
+        if serverless:
+            told["CurrentServerlessConfig"] = serverless
+            told["DesiredServerlessConfig"] = serverless
+        found.append(told)
+    return found
+
+
+def _images(models: Models, name: str | None) -> list[str]:
+    try:
+        return [each["Image"] for each in models.containers(name)] if name else []
+    except AwsError:
+        return []

@@ -1,0 +1,346 @@
+"""Endpoints: created, updated, scaled, deleted; and what DescribeEndpoint tells meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from mlref.aws.local.errors import validation
+from mlref.aws.local.hosting.hosting import GroupSpec, Hosting, VariantSpec
+from mlref.aws.local.hosting.live import Live
+from mlref.aws.local.hosting.rollout import plan
+from mlref.aws.local.hosting.workers import WorkerError
+from mlref.aws.local.sagemaker.described import described_variants
+from mlref.aws.local.sagemaker.endpoint_configs import EndpointConfigs
+from mlref.aws.local.sagemaker.models import Models
+from mlref.aws.local.sagemaker.updating import Update
+from mlref.aws.local.services import Part, Request, Response, operation, page, selected
+from mlref.aws.local.world import World, arn
+
+__all__ = ["Endpoints", "Record"]
+
+logger = logging.getLogger(__name__)
+
+
+class Record:
+    """An endpoint, whether it answers or not.
+
+    Attributes:
+        name: of the endpoint.
+        config: the name of its configuration.
+        status: one of AWS's.
+        reason: why it failed, or "".
+        desired: variant -> how many instances it is to have.
+        deployment: the DeploymentConfig of the last update, or None.
+        update: that is under way, or None.
+    """
+
+    def __init__(self, name: str, config: str, at: datetime) -> None:
+        self.name = name
+        self.arn = arn("sagemaker", f"endpoint/{name.lower()}")
+        self.config = config
+        self.status = "Creating"
+        self.reason = ""
+        self.created = at
+        self.modified = at
+        self.deployment: Mapping[str, Any] | None = None
+        self.update: Update | None = None
+        self.capture: Mapping[str, Any] | None = None
+        self.config_settings: Mapping[str, Any] = {}
+        self.work: threading.Thread | None = None
+
+
+class Endpoints(Part):
+    """CreateEndpoint and its family.
+
+    Args:
+        world: the time, and what resources carry.
+        models: which the configurations name.
+        configs: which the endpoints name.
+        hosting: runs them.
+        alarm: gives an alarm's state, or None if there is no such alarm.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        models: Models,
+        hosting: Hosting,
+        *,
+        alarm: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        self.configs = EndpointConfigs(world, models, self.users_of)
+        self._world = world
+        self._models = models
+        self._hosting = hosting
+        self._alarm = alarm
+        self._records: dict[str, Record] = {}
+        self._lock = threading.RLock()
+
+    @operation
+    def create_endpoint(self, request: Request) -> Response:
+        """CreateEndpoint."""
+        name = request["EndpointName"]
+        config = self.configs.found(request["EndpointConfigName"])
+        spec = self._spec(config)
+        with self._lock:
+            if name in self._records:
+                wanted = self._records[name].arn
+                raise validation(f'Cannot create already existing endpoint "{wanted}".')
+            record = Record(name, request["EndpointConfigName"], self._world.clock.now())
+            record.config_settings = config
+            record.deployment = request.get("DeploymentConfig")
+            self._records[name] = record
+        self._begin(record, lambda: self._create(record, spec))
+        return {"EndpointArn": record.arn}
+
+    @operation
+    def describe_endpoint(self, request: Request) -> Response:
+        """DescribeEndpoint."""
+        record = self.found(request["EndpointName"])
+        live = self._hosting.live(record.name)
+        config = record.config_settings
+        told: dict[str, Any] = {
+            "EndpointName": record.name,
+            "EndpointArn": record.arn,
+            "EndpointConfigName": record.config,
+            "EndpointStatus": record.status,
+            "CreationTime": record.created,
+            "LastModifiedTime": record.modified,
+            "FailureReason": record.reason or None,
+            "LastDeploymentConfig": record.deployment,
+            "AsyncInferenceConfig": config.get("AsyncInferenceConfig"),
+        }
+        if live is not None:
+            told["ProductionVariants"] = described_variants(live.groups[0], self._models)
+            capture = config.get("DataCaptureConfig")
+            if capture:
+                told["DataCaptureConfig"] = {
+                    "EnableCapture": capture.get("EnableCapture", False),
+                    "CaptureStatus": "Started" if capture.get("EnableCapture") else "Stopped",
+                    "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+                    "DestinationS3Uri": capture["DestinationS3Uri"],
+                    "KmsKeyId": capture.get("KmsKeyId", ""),
+                }
+        if record.update is not None:
+            told["PendingDeploymentSummary"] = record.update.described(self._models)
+        return {name: value for name, value in told.items() if value is not None}
+
+    @operation
+    def list_endpoints(self, request: Request) -> Response:
+        """ListEndpoints."""
+        with self._lock:
+            records = [
+                {
+                    "EndpointName": each.name,
+                    "EndpointArn": each.arn,
+                    "CreationTime": each.created,
+                    "LastModifiedTime": each.modified,
+                    "EndpointStatus": each.status,
+                }
+                for each in self._records.values()
+            ]
+        found = selected(records, request, name="EndpointName", status="EndpointStatus")
+        return page(found, request, into="Endpoints")
+
+    @operation
+    def update_endpoint(self, request: Request) -> Response:
+        """UpdateEndpoint: other variants, without a moment in which nobody answers."""
+        record = self.in_service(request["EndpointName"], "update")
+        config = self.configs.found(request["EndpointConfigName"])
+        retained = None
+        if request.get("RetainAllVariantProperties"):
+            left_out = {
+                each["VariantPropertyType"]
+                for each in request.get("ExcludeRetainedVariantProperties", ())
+            }
+            retained = {"DesiredInstanceCount", "DesiredWeight", "DataCaptureConfig"} - left_out
+        elif request.get("ExcludeRetainedVariantProperties"):
+            raise validation("ExcludeRetainedVariantProperties needs RetainAllVariantProperties")
+        deployment = request.get("DeploymentConfig", {})
+        if request.get("RetainDeploymentConfig"):
+            if deployment:
+                raise validation("give DeploymentConfig or RetainDeploymentConfig, not both")
+            deployment = record.deployment or {}
+        config = self._retained(record, config, retained or set())
+        spec = self._spec(config)
+        count = sum(int(each.settings.get("InitialInstanceCount", 1)) for each in spec.variants)
+        steps = plan(deployment, count)
+        unknown = [name for name in steps.alarms if self._alarm(name) is None]
+        if unknown:
+            raise validation(f"there is no alarm {unknown[0]!r}; create it before the deployment")
+        update = Update(self._world, self._hosting, record.name, spec, steps, alarm=self._alarm)
+
+        def done(reason: str | None) -> None:
+            with self._lock:
+                if reason is None:
+                    record.config, record.config_settings = spec.config, config
+                    record.deployment = deployment or None
+                record.reason = reason or ""
+                record.update = None
+                self._now(record, "InService")
+
+        with self._lock:
+            record.update = update
+            record.reason = ""
+            self._now(record, "Updating")
+        update.on_rollback = lambda: self._now(record, "RollingBack")
+        self._begin(record, lambda: update.begin(done))
+        return {"EndpointArn": record.arn}
+
+    @operation
+    def update_endpoint_weights_and_capacities(self, request: Request) -> Response:
+        """UpdateEndpointWeightsAndCapacities."""
+        record = self.in_service(request["EndpointName"], "update")
+        live = self._live(record)
+        weights: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        for each in request["DesiredWeightsAndCapacities"]:
+            name = each["VariantName"]
+            variant = live.groups[0].named(name)
+            if variant is None:
+                known = ", ".join(each.name for each in live.groups[0].variants)
+                raise validation(f"endpoint {record.name} has no variant {name!r}; it has {known}")
+            if "DesiredWeight" in each:
+                weights[name] = float(each["DesiredWeight"])
+            if "DesiredInstanceCount" in each:
+                counts[name] = int(each["DesiredInstanceCount"])
+        self._now(record, "Updating")
+        self._begin(record, lambda: self._rescale(record, weights, counts))
+        return {"EndpointArn": record.arn}
+
+    @operation
+    def delete_endpoint(self, request: Request) -> Response:
+        """DeleteEndpoint; returns when the data plane does not see it any more."""
+        record = self.found(request["EndpointName"])
+        if record.status in {"Creating", "Updating", "RollingBack"}:
+            raise validation(
+                f'Cannot delete endpoint "{record.arn}" while it is {record.status}; wait until it '
+                f"is InService or Failed"
+            )
+        with self._lock:
+            del self._records[record.name]
+        live = self._hosting.withdraw(record.name)
+        self._world.tags.forget(record.arn)
+        if live is not None:
+            for group in live.groups:
+                threading.Thread(target=self._hosting.retire, args=(group,), daemon=True).start()
+        return {}
+
+    def found(self, name: str) -> Record:
+        """An endpoint.
+
+        Raises:
+            AwsError: there is none of that name.
+        """
+        record = self._records.get(name)
+        if record is None:
+            wanted = arn("sagemaker", f"endpoint/{name.lower()}")
+            raise validation(f'Could not find endpoint "{wanted}".')
+        return record
+
+    def in_service(self, name: str, what: str) -> Record:
+        """An endpoint to which something can be done now.
+
+        Raises:
+            AwsError: there is none, or it is busy.
+        """
+        record = self.found(name)
+        if record.status != "InService":
+            raise validation(
+                f'Cannot {what} endpoint "{record.arn}" while it is {record.status}; wait until it '
+                f"is InService"
+            )
+        return record
+
+    def users_of(self, config: str) -> list[str]:
+        """The endpoints that use a configuration."""
+        with self._lock:
+            return [
+                each.name
+                for each in self._records.values()
+                if config in {each.config, each.update.config if each.update else None}
+            ]
+
+    def settle(self) -> None:
+        """Wait until nothing is under way in the background."""
+        for record in list(self._records.values()):
+            if record.work is not None:
+                record.work.join()
+
+    def _spec(self, config: Mapping[str, Any]) -> GroupSpec:
+        variants = []
+        for each in config["ProductionVariants"]:
+            containers = self._models.containers(each["ModelName"])
+            variants.append(VariantSpec(each, containers[0]))
+        name = config["EndpointConfigName"]
+        return GroupSpec(name, variants, config.get("DataCaptureConfig"))
+
+    def _retained(
+        self, record: Record, config: Mapping[str, Any], members: set[str]
+    ) -> Mapping[str, Any]:
+        """A configuration with what the endpoint has now of some properties."""
+        if not members:
+            return config
+        group = self._live(record).groups[0]
+        variants = []
+        for each in config["ProductionVariants"]:
+            variant = group.named(each["VariantName"])
+            kept = dict(each)
+            if variant is not None and "DesiredWeight" in members:
+                kept["InitialVariantWeight"] = variant.weight
+            if variant is not None and "DesiredInstanceCount" in members:
+                kept["InitialInstanceCount"] = variant.fleet.desired
+            variants.append(kept)
+        found = {**config, "ProductionVariants": variants}
+        if "DataCaptureConfig" in members and "DataCaptureConfig" in record.config_settings:
+            found["DataCaptureConfig"] = record.config_settings["DataCaptureConfig"]
+        return found
+
+    def _create(self, record: Record, spec: GroupSpec) -> None:
+        try:
+            group = self._hosting.build(record.name, spec)
+        except Exception as error:
+            with self._lock:
+                record.reason = str(error)
+                self._now(record, "Failed")
+            logger.warning("endpoint %s: %s", record.name, error)
+            return
+        self._hosting.publish(Live(record.name, (group,)))
+        self._now(record, "InService")
+
+    def _rescale(
+        self, record: Record, weights: Mapping[str, float], counts: Mapping[str, int]
+    ) -> None:
+        """Other numbers of workers first, then other weights."""
+        reason = ""
+        live = self._live(record)
+        for name, count in counts.items():
+            variant = live.groups[0].named(name)
+            try:
+                if variant is not None:
+                    variant.fleet.resize(count)
+            except WorkerError as error:
+                reason = str(error)
+        if weights:
+            self._hosting.reweigh(record.name, weights)
+        with self._lock:
+            record.reason = reason
+            self._now(record, "InService")
+
+    def _live(self, record: Record) -> Live:
+        live = self._hosting.live(record.name)
+        if live is None:
+            raise validation(f"endpoint {record.name} does not answer: it is {record.status}")
+        return live
+
+    def _now(self, record: Record, status: str) -> None:
+        record.status = status
+        record.modified = self._world.clock.now()
+
+    def _begin(self, record: Record, work: Callable[[], None]) -> None:
+        record.work = threading.Thread(target=work, name=f"endpoint {record.name}", daemon=True)
+        record.work.start()

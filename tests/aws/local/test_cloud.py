@@ -1,0 +1,64 @@
+"""From model data in S3 to an answer, with clients that know nothing of us."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from botocore.exceptions import ClientError
+
+from mlref.aws.strict import check_response
+
+
+def test_a_model_answers_as_the_artefact_does(
+    account: Any, diabetes: Any, endpoint_of: Callable[..., str]
+) -> None:
+    """Created, described and asked through boto3; the answer is the artefact's own."""
+    model = account.model(diabetes.artifact)
+    name = endpoint_of(account.config(model))
+    golden = json.loads((diabetes.artifact.folder / "golden.json").read_text())
+    reply = account.sagemaker_runtime.invoke_endpoint(
+        EndpointName=name,
+        ContentType="application/json",
+        Body=json.dumps({"instances": golden["instances"]}),
+    )
+    assert reply["InvokedProductionVariant"] == "A"
+    answered = np.array(json.load(reply["Body"])["predictions"])
+    np.testing.assert_allclose(answered, golden["predictions"], rtol=1e-5)
+
+
+def test_what_is_told_of_an_endpoint_is_of_the_shape_of_aws(
+    account: Any, diabetes: Any, endpoint_of: Callable[..., str]
+) -> None:
+    """All that describes and lists models, configurations and endpoints."""
+    sagemaker = account.sagemaker
+    model = account.model(diabetes.artifact)
+    config = account.config(model)
+    name = endpoint_of(config)
+    answers = {
+        "DescribeModel": sagemaker.describe_model(ModelName=model),
+        "ListModels": sagemaker.list_models(NameContains=model),
+        "DescribeEndpointConfig": sagemaker.describe_endpoint_config(EndpointConfigName=config),
+        "ListEndpointConfigs": sagemaker.list_endpoint_configs(NameContains=config),
+        "DescribeEndpoint": sagemaker.describe_endpoint(EndpointName=name),
+        "ListEndpoints": sagemaker.list_endpoints(StatusEquals="InService"),
+    }
+    assert {name: check_response("sagemaker", name, told) for name, told in answers.items()} == {
+        name: [] for name in answers
+    }
+    assert answers["ListModels"]["Models"][0]["ModelName"] == model
+
+
+def test_what_is_not_there_is_refused_and_not_tried_again(account: Any) -> None:
+    """An operation of AWS that nobody has: 400 with its name, at the first try."""
+    with pytest.raises(ClientError, match="sagemaker CreateApp") as caught:
+        account.sagemaker.create_app(
+            DomainId="d-1", UserProfileName="me", AppType="JupyterServer", AppName="default"
+        )
+    told = caught.value.response
+    assert told["Error"]["Code"] == "UnsupportedOperation"
+    assert told["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert told["ResponseMetadata"]["RetryAttempts"] == 0

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tarfile
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.world import Objects
 
 __all__ = ["ModelDataError", "ModelFolders"]
+
+_DIGITS = 32  # of a digest that name a folder
 
 
 class ModelDataError(Exception):
@@ -52,12 +56,8 @@ class ModelFolders:
                 f"Could not find model data at {uri}. Please ensure that the object exists, and "
                 f"that the role may read it ({error.code})"
             ) from error
-        digest = hashlib.sha256(content).hexdigest()[:32]
-        with self._lock:
-            target = self._root / digest
-            if not target.is_dir():
-                _extract(uri, content, target)
-        return target
+        digest = hashlib.sha256(content).hexdigest()
+        return self._made(digest, lambda folder: _extract(uri, content, folder))
 
     def close(self) -> None:
         """Remove everything."""
@@ -70,36 +70,44 @@ class ModelFolders:
         digest = hashlib.sha256()
         for key, content in files.items():
             digest.update(key.encode() + b"\0" + hashlib.sha256(content).digest())
+        return self._made(digest.hexdigest(), lambda folder: _copy(prefix, files, folder))
+
+    def _made(self, digest: str, fill: Callable[[Path], None]) -> Path:
+        """The folder of some content: all of it, or none."""
         with self._lock:
-            target = self._root / digest.hexdigest()[:32]
+            target = self._root / digest[:_DIGITS]
             if not target.is_dir():
-                with tempfile.TemporaryDirectory(dir=self._root) as making:
-                    for key, content in files.items():
-                        path = (Path(making) / key.removeprefix(prefix)).resolve()
-                        if not path.is_relative_to(Path(making).resolve()):
-                            raise ModelDataError(
-                                f"the object {key} leads out of the model's folder"
-                            )
-                        path.parent.mkdir(parents=True, exist_ok=True)
-                        path.write_bytes(content)
-                    Path(making).rename(target)
-                    Path(making).mkdir()
+                self._root.mkdir(parents=True, exist_ok=True)
+                making = Path(tempfile.mkdtemp(dir=self._root))
+                try:
+                    fill(making)
+                except BaseException:
+                    shutil.rmtree(making)
+                    raise
+                making.rename(target)
         return target
 
 
-def _extract(uri: str, content: bytes, target: Path) -> None:
-    """Unpack an archive; all of it, or nothing.
+def _copy(prefix: str, files: dict[str, bytes], folder: Path) -> None:
+    for key, content in files.items():
+        path = (folder / key.removeprefix(prefix)).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise ModelDataError(f"the object {key} leads out of the model's folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _extract(uri: str, content: bytes, folder: Path) -> None:
+    """Unpack an archive.
 
     Raises:
         ModelDataError: it is none, or something in it leads out of the folder.
     """
-    making = Path(tempfile.mkdtemp(dir=target.parent))
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            archive.extractall(making, filter="data")
+            archive.extractall(folder, filter="data")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise ModelDataError(
             f"Failed to extract model data archive from URL {uri}. Please ensure that the object "
             f"located at the URL is a valid tar.gz archive ({error})"
         ) from error
-    making.rename(target)

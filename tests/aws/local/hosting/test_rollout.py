@@ -1,0 +1,93 @@
+"""The steps of a deployment, as DeploymentConfig asks for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlref.aws.local.errors import AwsError
+from mlref.aws.local.hosting.rollout import plan
+
+
+def _blue_green(kind: str, *, wait_s: int = 300, after_s: int = 0, **sizes: Any) -> dict[str, Any]:
+    routing = {"Type": kind, "WaitIntervalInSeconds": wait_s, **sizes}
+    policy = {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": after_s}
+    return {"BlueGreenUpdatePolicy": policy}
+
+
+def _steps(config: dict[str, Any], instances: int) -> list[tuple[float, float]]:
+    return [(step.share, step.wait_s) for step in plan(config, instances).steps]
+
+
+def test_without_a_configuration_all_goes_at_once() -> None:
+    """One step, and nothing to wait for."""
+    assert _steps({}, 3) == [(1.0, 0.0)]
+
+
+def test_all_at_once_is_watched_before_the_old_ones_go() -> None:
+    """The longer of the two waits counts."""
+    assert _steps(_blue_green("ALL_AT_ONCE", wait_s=0, after_s=600), 3) == [(1.0, 600.0)]
+
+
+def test_a_canary_is_a_part_and_then_all() -> None:
+    """One of four instances, then the rest; the old ones stay a while."""
+    size = {"CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}
+    steps = _steps(_blue_green("CANARY", wait_s=300, after_s=120, **size), 4)
+    assert steps == [(0.25, 300.0), (1.0, 120.0)]
+
+
+@pytest.mark.parametrize(
+    ("percent", "shares"),
+    [(25, [0.25, 0.5, 0.75, 1.0]), (30, [0.3, 0.6, 0.9, 1.0]), (50, [0.5, 1])],
+)
+def test_linear_steps_are_equal_and_the_last_is_what_is_left(
+    percent: int, shares: list[float]
+) -> None:
+    """25 % makes four steps, 30 % as well."""
+    size = {"LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": percent}}
+    found = [share for share, _ in _steps(_blue_green("LINEAR", **size), 10)]
+    assert found == pytest.approx(shares)
+
+
+def test_a_rolling_update_goes_by_batches_of_instances() -> None:
+    """Two of five, four of five, five of five."""
+    size = {"Type": "INSTANCE_COUNT", "Value": 2}
+    policy = {"MaximumBatchSize": size, "WaitIntervalInSeconds": 60}
+    found = plan({"RollingUpdatePolicy": policy}, 5)
+    assert [(step.instances, step.share) for step in found.steps] == [(2, 0.4), (4, 0.8), (5, 1.0)]
+
+
+def test_alarms_and_the_limit_are_kept() -> None:
+    """As the configuration names them."""
+    config = _blue_green("ALL_AT_ONCE")
+    config["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 900
+    config["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": "slow"}]}
+    found = plan(config, 1)
+    assert (found.alarms, found.limit_s) == (("slow",), 900.0)
+
+
+@pytest.mark.parametrize(
+    ("config", "what"),
+    [
+        (_blue_green("CANARY"), "needs CanarySize"),
+        (_blue_green("LINEAR"), "needs LinearStepSize"),
+        (
+            _blue_green("CANARY", CanarySize={"Type": "INSTANCE_COUNT", "Value": 5}),
+            "5 instances is more than all 4",
+        ),
+        (
+            _blue_green("CANARY", CanarySize={"Type": "CAPACITY_PERCENT", "Value": 60}),
+            "at most 50 %",
+        ),
+        (
+            {**_blue_green("ALL_AT_ONCE"), "RollingUpdatePolicy": {"MaximumBatchSize": {}}},
+            "not both",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused(config: dict[str, Any], what: str) -> None:
+    """With what is wrong."""
+    with pytest.raises(AwsError, match=what) as caught:
+        plan(config, 4)
+    assert caught.value.code == "ValidationException"

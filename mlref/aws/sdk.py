@@ -1,0 +1,137 @@
+"""The SageMaker SDK on the local AWS: two places of it that AWS_ENDPOINT_URL does not reach.
+
+boto3, the AWS CLI and `sagemaker.core.resources` need nothing but AWS_ENDPOINT_URL. The rest of the
+SDK (`sagemaker` 3: ModelBuilder, Session) has two addresses written into it:
+
+    session_helper.sts_regional_endpoint    asks who the caller is. It gives the client the address
+                                            of the real STS, whatever AWS_ENDPOINT_URL says.
+    telemetry_logging._send_telemetry_...   tells AWS which functions are used: a thread for each
+                                            call gets a file from a bucket of AWS.
+
+`patch_sdk` replaces both for as long as AWS_ENDPOINT_URL is an address of this machine. Each call
+looks at the variable, so the order does not matter, and with real AWS the SDK is what it was:
+
+    os.environ["AWS_ENDPOINT_URL"] = cloud.url
+    patch_sdk()
+    ModelBuilder(image_uri=..., s3_model_data_url=...).build().deploy(...)
+
+tests/aws/test_sdk.py asks of each patch whether it is still needed.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType, TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from mlref.runtime.lazy import extra
+
+__all__ = ["Patched", "patch_sdk"]
+
+_MARK = "mlref_replaces"
+_lock = threading.Lock()
+
+
+class Patched:
+    """What `patch_sdk` has replaced.
+
+    Attributes:
+        names: of what was replaced, module and function; empty if all of it already was.
+    """
+
+    def __init__(self, replaced: list[_Replaced]) -> None:
+        self.names = tuple(f"{each.module.__name__}.{each.name}" for each in replaced)
+        self._replaced = replaced
+
+    def __repr__(self) -> str:
+        return f"<Patched {', '.join(self.names) or 'nothing more'}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.undo()
+
+    def undo(self) -> None:
+        """Make the SDK what it was. Calling it again does nothing."""
+        with _lock:
+            while self._replaced:
+                each = self._replaced.pop()
+                setattr(each.module, each.name, each.original)
+
+
+def patch_sdk() -> Patched:
+    """Let the whole SageMaker SDK work with a local AWS; see the module for what is replaced.
+
+    With real AWS nothing changes. Calling it again does nothing more.
+
+    Returns:
+        what was replaced; `undo()`, or the end of a `with` block, takes it back.
+
+    Raises:
+        MissingExtraError: the SDK is not installed.
+    """
+    with extra("sagemaker"):
+        from sagemaker.core.helper import session_helper
+        from sagemaker.core.telemetry import telemetry_logging
+    replaced = []
+    with _lock:
+        for module, name, instead_of in (
+            (session_helper, "sts_regional_endpoint", _local_sts),
+            (telemetry_logging, "_send_telemetry_request", _no_telemetry),
+        ):
+            original = getattr(module, name)
+            if not hasattr(original, _MARK):
+                replacement = functools.update_wrapper(instead_of(original), original)
+                setattr(replacement, _MARK, True)
+                setattr(module, name, replacement)
+                replaced.append(_Replaced(module, name, original))
+    return Patched(replaced)
+
+
+def _local_endpoint(service: str = "") -> str | None:
+    """The address that clients take from the environment, if it is one of this machine."""
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return None
+    own = os.environ.get(f"AWS_ENDPOINT_URL_{service}") if service else None
+    url = own or os.environ.get("AWS_ENDPOINT_URL", "")
+    try:
+        host = urlsplit(url).hostname or ""
+        here = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # no address, or a name
+        return None
+    return url if here else None
+
+
+def _local_sts(original: Callable[..., Any]) -> Callable[..., Any]:
+    def sts_regional_endpoint(region: str) -> str:
+        return _local_endpoint("STS") or str(original(region))
+
+    return sts_regional_endpoint
+
+
+def _no_telemetry(original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(*arguments: Any, **named: Any) -> Any:
+        return None if _local_endpoint() else original(*arguments, **named)
+
+    return send
+
+
+@dataclass(frozen=True)
+class _Replaced:
+    """A function of the SDK that is not its own at the moment."""
+
+    module: ModuleType
+    name: str
+    original: Callable[..., Any]

@@ -11,20 +11,21 @@ __all__ = ["Asked"]
 
 
 class Asked:
-    """What answers the operations of some parts of SageMaker; `asked.create_model(...)`."""
+    """What answers the operations of some parts of a service; `asked.create_model(...)`."""
 
-    def __init__(self, *parts: Part) -> None:
-        self._handlers = only("sagemaker", parts)
+    def __init__(self, *parts: Part, service: str = "sagemaker") -> None:
+        self._service = service
+        self._handlers = only(service, parts)
 
     def __getattr__(self, name: str) -> Any:
         """An operation, by its name in Python's spelling."""
         spelled = "".join(word.capitalize() for word in name.split("_"))
-        handler = self._handlers[spelled]
+        handler, service = self._handlers[spelled], self._service
 
         def call(**request: Any) -> dict[str, Any]:
-            assert check("sagemaker", spelled, request) == []
+            assert check(service, spelled, request) == []
             response = dict(handler(request))
-            assert [str(each) for each in check_response("sagemaker", spelled, response)] == []
+            assert [str(each) for each in check_response(service, spelled, response)] == []
             return response
 
         return call

@@ -145,12 +145,12 @@ class _Parser:
     def _call(self, name: str) -> _Compute:
         if name == "METRICS":
             return self._metrics()
+        if name not in FUNCTIONS and name != "TIME_SERIES":
+            known = ", ".join(sorted([*FUNCTIONS, "METRICS", "TIME_SERIES"]))
+            raise self._error(f"the local CloudWatch has no function {name}; it has {known}")
         items = self._items(")")
         if name == "TIME_SERIES":
             return lambda given: _constant(_only(items)(given), given.grid)
-        if name not in FUNCTIONS:
-            known = ", ".join(sorted([*FUNCTIONS, "METRICS", "TIME_SERIES"]))
-            raise self._error(f"the local CloudWatch has no function {name}; it has {known}")
         return lambda given: FUNCTIONS[name]([item(given) for item in items])
 
     def _metrics(self) -> _Compute:

@@ -18,6 +18,7 @@ from mlref.aws.local.cloudwatch.expressions import Formula, parse
 from mlref.aws.local.cloudwatch.series import Grid, Series, Value, invalid
 from mlref.aws.local.cloudwatch.statistics import parse as parse_statistic
 from mlref.aws.local.cloudwatch.store import MetricKey, MetricStore
+from mlref.aws.local.errors import AwsError
 
 __all__ = ["Queries", "check_period", "key_of", "measure", "rounded"]
 
@@ -40,15 +41,19 @@ def key_of(metric: Mapping[str, Any]) -> MetricKey:
     return MetricKey.of(metric["Namespace"], metric["MetricName"], dimensions)
 
 
-def check_period(period_s: int) -> int:
+def check_period(period_s: int, code: str = "ValidationError") -> int:
     """The period itself.
+
+    Args:
+        period_s: in seconds.
+        code: of the error.
 
     Raises:
         AwsError: CloudWatch has no such period.
     """
     if period_s not in _SHORT_PERIODS and (period_s < 1 or period_s % 60):
         text = "a period is 1, 5, 10, 20, 30 or a multiple of 60 seconds"
-        raise invalid(f"{text}, got {period_s}")
+        raise AwsError(code, f"{text}, got {period_s}")
     return period_s
 
 

@@ -185,7 +185,7 @@ def _aggregate(function: Callable[[Sequence[float]], float]) -> Callable[[list[V
     def apply(arguments: list[Value]) -> Value:
         (value,) = _exactly(arguments, 1)
         if isinstance(value, Series):
-            return function(list(value.values.values())) if value.values else 0.0
+            return float(function(list(value.values.values()))) if value.values else 0.0
         several = _several(value)
         grid = _same_grid(several)
         moments = sorted({at for item in several for at in item.values})

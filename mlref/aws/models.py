@@ -41,6 +41,6 @@ def operation_model(service: str, operation: str) -> OperationModel:
 
     Raises:
         MissingExtraError: boto3 is not installed.
-        botocore.exceptions.OperationNotFoundError: the service has no such operation.
+        botocore.model.OperationNotFoundError: the service has no such operation.
     """
     return service_model(service).operation_model(operation)

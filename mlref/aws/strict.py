@@ -1,4 +1,4 @@
-"""Requests checked against AWS's own models, before anything is sent.
+r"""Requests checked against AWS's own models, before anything is sent.
 
 Botocore's client checks that required fields are there, their types, and their minima. The models
 that it ships say more: the pattern of a name, the values of an enum, the longest list. A request
@@ -7,26 +7,29 @@ it is refused at once, with the field, the value and what is allowed:
 
     session = boto3.Session()
     strict.install(session)                     # works with real AWS too
-    session.client("sagemaker").create_model(ModelName="my model", ...)
+    session.client("sagemaker").delete_model(ModelName="my model")
 
-    StrictError: CreateModel: 1 problem
-      - ModelName: 'my model' does not match [a-zA-Z0-9]([\\-a-zA-Z0-9]*[a-zA-Z0-9])?
+    StrictError: DeleteModel: 1 problem by the model of botocore 1.43.117; nothing was sent
+      - ModelName: 'my model' does not match [a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?
 
 `check` is the same for a dictionary at hand. The local AWS checks all requests with it, and its
 tests check all responses.
 
-What a model does not say is not checked: whether a role exists, whether two fields fit together.
+What a model does not say is not checked: whether a role exists, whether two fields fit together. A
+model knows what AWS had when botocore was published: a newer instance type needs a newer botocore.
 Patterns are in Java's dialect; where one cannot be read, the value is not checked by it.
-`unreadable_patterns` lists them.
+`unreadable_patterns` lists them: of all services together there are five.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
+import difflib
 import functools
-import numbers
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from mlref.aws.models import operation_model, service_model
@@ -41,8 +44,8 @@ __all__ = ["Problem", "check", "check_response", "check_shape", "install", "unre
 
 _SHOWN = 80  # characters of a value in a message
 _FEW = 12  # values of an enum that a message lists
-_WHOLE = {"integer", "long"}
-_REAL = {"float", "double"}
+_ENOUGH = 3  # characters that tell what is meant by a piece of it
+_PATIENCE_S = 0.5  # that matching one value may take; some patterns of AWS are exponential
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def check(service: str, operation: str, parameters: Mapping[str, Any]) -> list[P
     Raises:
         MissingExtraError: boto3 is not installed.
         botocore.exceptions.UnknownServiceError: there is no such service.
-        botocore.exceptions.OperationNotFoundError: the service has no such operation.
+        botocore.model.OperationNotFoundError: the service has no such operation.
     """
     shape = operation_model(service, operation).input_shape
     return [] if shape is None else check_shape(shape, parameters)
@@ -94,7 +97,13 @@ def check_response(service: str, operation: str, response: Mapping[str, Any]) ->
 
 
 def check_shape(shape: Shape, value: object, field: str = "") -> list[Problem]:
-    """In what a value is not of a shape; all problems, in the order of the fields."""
+    """In what a value is not of a shape; all problems, in the order of the fields.
+
+    Args:
+        shape: of botocore's model.
+        value: as a client takes or returns it.
+        field: what the value is called in the problems; "" is the request itself.
+    """
     return list(_problems(shape, value, field))
 
 
@@ -106,13 +115,16 @@ def install(session: boto3.Session) -> None:
     Args:
         session: a boto3 session; others are not changed.
     """
+    with extra("aws"):
+        from botocore import __version__
 
     def refuse(params: Mapping[str, Any], model: Any, **_: object) -> None:
         found = [] if model.input_shape is None else check_shape(model.input_shape, params)
         if found:
-            raise StrictError(_told(model.name, found))
+            raise StrictError(_told(model.name, found, __version__))
 
-    session.events.register("before-parameter-build", refuse, unique_id="mlref-strict")
+    # Last: botocore's own handlers bring some parameters into the form that the model describes.
+    session.events.register_last("before-parameter-build", refuse, unique_id="mlref-strict")
 
 
 def unreadable_patterns(service: str) -> list[str]:
@@ -122,51 +134,61 @@ def unreadable_patterns(service: str) -> list[str]:
     return sorted(each for each in patterns if each and _pattern(each) is None)
 
 
-def _problems(shape: Shape, value: object, field: str) -> Iterator[Problem]:
+def _problems(shape: Any, value: Any, field: str) -> Iterator[Problem]:
     """See `check_shape`."""
     kind = shape.type_name
     if value is None:
-        yield Problem(field, f"must be a {kind}, got None; leave the field out")
-    elif getattr(shape, "is_document_type", False):
+        yield Problem(field, f"must be {_KINDS[kind].told}, got None; leave the field out")
+    elif _is_free(shape):
         return
-    elif (expected := _is_other(kind, value)) is not None:
-        yield Problem(field, f"must be {expected}, got {_shown(value)}")
-    elif kind == "structure":
-        yield from _structure(shape, value, field)
-    elif kind == "list":
-        yield from _length(shape, len(value), field, "items")  # type: ignore[arg-type]
-        for number, item in enumerate(value):  # type: ignore[arg-type, var-annotated]
-            yield from _problems(shape.member, item, f"{field}[{number}]")
-    elif kind == "map":
-        yield from _length(shape, len(value), field, "entries")  # type: ignore[arg-type]
-        for key, item in value.items():  # type: ignore[attr-defined]
-            yield from _problems(shape.key, key, f"{field}.{key} (the key)")
-            yield from _problems(shape.value, item, f"{field}.{key}")
-    elif kind in _WHOLE | _REAL:
-        yield from _number(shape, value, field)
-    elif kind == "string":
-        yield from _string(shape, str(value), field)
-    elif kind == "blob" and isinstance(value, (str, bytes, bytearray)):
-        size = len(value.encode() if isinstance(value, str) else value)
-        yield from _length(shape, size, field, "bytes")
+    elif not _KINDS[kind].fits(value):
+        yield Problem(field, f"must be {_KINDS[kind].told}, got {_shown(shape, value)}")
+    else:
+        yield from _KINDS[kind].inside(shape, value, field)
 
 
-def _structure(shape: Any, value: Any, field: str) -> Iterator[Problem]:
+def _is_free(shape: Any) -> bool:
+    """Whether a value may be anything: a JSON document, or events that are still to come."""
+    asked = shape.serialization
+    return bool(
+        getattr(shape, "is_document_type", False)
+        or asked.get("eventstream")
+        or asked.get("jsonvalue")
+    )
+
+
+def _structure(shape: Any, value: Mapping[str, Any], field: str) -> Iterator[Problem]:
     prefix = f"{field}." if field else ""
+    members = shape.members
     for name in shape.required_members:
         if name not in value:
             yield Problem(f"{prefix}{name}", "is missing; it is required")
     if shape.is_tagged_union and len(value) != 1:
-        yield Problem(field, f"must have exactly one of {', '.join(shape.members)}")
+        got = ", ".join(map(str, value)) or "none"
+        yield Problem(field, f"must have exactly one of {', '.join(members)}; got {got}")
     for name, item in value.items():
-        if name not in shape.members:
-            known = ", ".join(shape.members)
-            yield Problem(f"{prefix}{name}", f"is no field; there are {known}")
+        if name not in members:
+            known = ", ".join(members) or "none at all"
+            meant = _meant(name, members)
+            yield Problem(f"{prefix}{name}", f"is no field{meant or f'; there are {known}'}")
         else:
-            yield from _problems(shape.members[name], item, f"{prefix}{name}")
+            yield from _problems(members[name], item, f"{prefix}{name}")
 
 
-def _length(shape: Shape, size: int, field: str, what: str) -> Iterator[Problem]:
+def _list(shape: Any, value: list[Any], field: str) -> Iterator[Problem]:
+    yield from _length(shape, len(value), field, "items")
+    for number, item in enumerate(value):
+        yield from _problems(shape.member, item, f"{field}[{number}]")
+
+
+def _map(shape: Any, value: Mapping[Any, Any], field: str) -> Iterator[Problem]:
+    yield from _length(shape, len(value), field, "entries")
+    for key, item in value.items():
+        yield from _problems(shape.key, key, f"{field}.{key} (the key)")
+        yield from _problems(shape.value, item, f"{field}.{key}")
+
+
+def _length(shape: Any, size: int, field: str, what: str) -> Iterator[Problem]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if least is not None and size < least:
         yield Problem(field, f"must have at least {least} {what}, got {size}")
@@ -174,7 +196,7 @@ def _length(shape: Shape, size: int, field: str, what: str) -> Iterator[Problem]
         yield Problem(field, f"must have at most {most} {what}, got {size}")
 
 
-def _number(shape: Shape, value: Any, field: str) -> Iterator[Problem]:
+def _number(shape: Any, value: float, field: str) -> Iterator[Problem]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if least is not None and value < least:
         yield Problem(field, f"must be at least {least}, got {value}")
@@ -183,56 +205,137 @@ def _number(shape: Shape, value: Any, field: str) -> Iterator[Problem]:
 
 
 def _string(shape: Any, value: str, field: str) -> Iterator[Problem]:
-    if shape.enum and value not in shape.enum:
-        listed = ", ".join(shape.enum[:_FEW])
-        more = f" and {len(shape.enum) - _FEW} more" if len(shape.enum) > _FEW else ""
-        yield Problem(field, f"{_shown(value)} is none of {listed}{more}")
+    if shape.enum:
+        if value not in shape.enum:
+            yield Problem(field, f"{_shown(shape, value)} is none of {_listed(value, shape.enum)}")
         return
-    yield from _length(shape, len(value), field, "characters")
+    too_long_or_short = list(_length(shape, len(value), field, "characters"))
+    if too_long_or_short:
+        yield from too_long_or_short
+        return
     pattern = shape.metadata.get("pattern")
     if pattern and (matches := _pattern(pattern)) is not None and not matches(value):
-        yield Problem(field, f"{_shown(value)} does not match {pattern}")
+        yield Problem(field, f"{_shown(shape, value)} does not match {pattern}")
+
+
+def _blob(shape: Any, value: Any, field: str) -> Iterator[Problem]:
+    if isinstance(value, (str, bytes, bytearray)):
+        size = len(value.encode() if isinstance(value, str) else value)
+        yield from _length(shape, size, field, "bytes")
+
+
+def _anything(*_: object) -> Iterator[Problem]:
+    yield from ()
 
 
 @functools.cache
-def _pattern(text: str) -> Callable[[str], object] | None:
-    """What tells whether all of a value matches a pattern of Java, or None if it is unreadable."""
+def _pattern(text: str) -> Callable[[str], bool] | None:
+    r"""What tells whether all of a value matches a pattern of Java, or None if it is unreadable.
+
+    Java's classes, such as \w and \p{Print}, are those of ASCII, but for Unicode's categories.
+    """
     with extra("aws"):
         import regex
+    readable = text.replace(r"\z", r"\Z").replace(_JAVA_PAIRS, r"\U00010000-\U0010FFFF")
+    flags = 0 if _CATEGORY.search(text) else regex.ASCII
     try:
-        return regex.compile(text.replace(r"\z", r"\Z")).fullmatch
+        compiled = regex.compile(readable, flags)
     except regex.error:
         return None
 
+    def matches(value: str) -> bool:
+        try:
+            return compiled.fullmatch(value, timeout=_PATIENCE_S) is not None
+        except TimeoutError:
+            return True
 
-def _is_other(kind: str, value: object) -> str | None:
-    """What a value should have been, or None if it is of the kind."""
-    if kind == "structure" or kind == "map":
-        return None if isinstance(value, Mapping) else "a mapping"
-    if kind == "list":
-        return None if isinstance(value, (list, tuple)) else "a list"
-    if kind == "string":
-        return None if isinstance(value, str) else "text"
-    if kind == "boolean":
-        return None if isinstance(value, bool) else "True or False"
-    is_bool = isinstance(value, bool)
-    if kind in _WHOLE:
-        return None if isinstance(value, numbers.Integral) and not is_bool else "a whole number"
-    if kind in _REAL:
-        return None if isinstance(value, numbers.Real) and not is_bool else "a number"
-    if kind == "timestamp":
-        moments = (datetime.datetime, datetime.date, numbers.Real, str)
-        return None if isinstance(value, moments) and not is_bool else "a point in time"
-    return None
+    return matches
 
 
-def _shown(value: object) -> str:
+_JAVA_PAIRS = r"\uD800\uDC00-\uDBFF\uDFFF"  # how Java writes all characters beyond 16 bits
+_CATEGORY = re.compile(r"\\[pP](\{\^?[A-Z][a-z]?\}|[A-Z])")
+
+
+def _is_moment(value: object) -> bool:
+    """Whether botocore can read it as a point in time."""
+    if isinstance(value, dt.datetime):
+        return True
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, dt.date)):
+        return False
+    from botocore.utils import parse_to_aware_datetime
+
+    try:
+        parse_to_aware_datetime(value)
+    except (TypeError, ValueError, AttributeError, OverflowError, RuntimeError):
+        return False
+    return True
+
+
+def _is_number(*kinds: type) -> Callable[[object], bool]:
+    """Tells numbers; True and False are none, though Python counts them among the integers."""
+    return lambda value: isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _is_bytes(value: object) -> bool:
+    return isinstance(value, (str, bytes, bytearray)) or hasattr(value, "read")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How values of a type of AWS's models are told and checked."""
+
+    told: str
+    fits: Callable[[object], bool]
+    inside: Callable[[Any, Any, str], Iterable[Problem]] = _anything
+
+
+_WHOLE = _Kind("a whole number", _is_number(int), _number)
+_REAL = _Kind("a number", _is_number(int, float, Decimal), _number)
+_KINDS = {
+    "structure": _Kind("a mapping", lambda value: isinstance(value, Mapping), _structure),
+    "map": _Kind("a mapping", lambda value: isinstance(value, Mapping), _map),
+    "list": _Kind("a list", lambda value: isinstance(value, (list, tuple)), _list),
+    "string": _Kind("text", lambda value: isinstance(value, str), _string),
+    "character": _Kind("text", lambda value: isinstance(value, str), _string),
+    "boolean": _Kind("True or False", lambda value: isinstance(value, bool)),
+    "integer": _WHOLE,
+    "long": _WHOLE,
+    "float": _REAL,
+    "double": _REAL,
+    "timestamp": _Kind("a point in time", _is_moment),
+    "blob": _Kind("bytes, text or an open file", _is_bytes, _blob),
+}
+
+
+def _listed(value: str, known: list[str]) -> str:
+    """The values of an enum, the first ones if they are many, and which is the closest."""
+    if len(known) <= _FEW:
+        return ", ".join(known) + _meant(value, known)
+    return f"{', '.join(known[:_FEW])} and {len(known) - _FEW} more" + _meant(value, known)
+
+
+def _meant(got: object, known: Iterable[str]) -> str:
+    """A question for what is nearly the same, if something is; case does not count.
+
+    What is only cut short comes first: "m5.large" means "ml.m5.large".
+    """
+    spelled = {each.lower(): each for each in known}
+    text = str(got).lower()
+    cut = [each for each in spelled if each.startswith(text) or each.endswith(text)]
+    close = difflib.get_close_matches(text, spelled, n=1)
+    best = min(cut, key=len) if cut and len(text) >= _ENOUGH else next(iter(close), None)
+    return f"; did you mean {spelled[best]}?" if best else ""
+
+
+def _shown(shape: Any, value: object) -> str:
+    """A value for a message; a password is not told."""
+    if shape.metadata.get("sensitive"):
+        return f"a {type(value).__name__} that is not shown, as it is sensitive"
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def _told(operation: str, found: list[Problem]) -> str:
+def _told(operation: str, found: list[Problem], version: str) -> str:
     count = f"{len(found)} problems" if len(found) > 1 else "1 problem"
-    return "\n".join(
-        [f"{operation}: {count}; nothing was sent", *(f"  - {each}" for each in found)]
-    )
+    head = f"{operation}: {count} by the model of botocore {version}; nothing was sent"
+    return "\n".join([head, *(f"  - {each}" for each in found)])

@@ -1,15 +1,17 @@
-"""The SageMaker SDK on the local AWS: two places of it that AWS_ENDPOINT_URL does not reach.
+"""The SageMaker SDK on the local AWS: three places of it that AWS_ENDPOINT_URL does not reach.
 
-boto3, the AWS CLI and `sagemaker.core.resources` need nothing but AWS_ENDPOINT_URL. The rest of the
-SDK (`sagemaker` 3: ModelBuilder, Session) has two addresses written into it:
+boto3 and the AWS CLI need nothing but AWS_ENDPOINT_URL. In the SDK (`sagemaker` 3),
 
-    session_helper.sts_regional_endpoint    asks who the caller is. It gives the client the address
-                                            of the real STS, whatever AWS_ENDPOINT_URL says.
-    telemetry_logging._send_telemetry_...   tells AWS which functions are used: a thread for each
-                                            call gets a file from a bucket of AWS.
+    session_helper.sts_regional_endpoint        gives the client that asks who the caller is the
+                                                address of the real STS, whatever the variable says;
+    telemetry_logging._send_telemetry_request   tells AWS which functions are used: a thread for
+                                                each call gets a file from a bucket of AWS;
+    SageMakerClient._cache_key                  finds the clients that are kept from the first use
+                                                on, with the address of that time. A notebook that
+                                                had used a real account would go on in it.
 
-`patch_sdk` replaces both for as long as AWS_ENDPOINT_URL is an address of this machine. Each call
-looks at the variable, so the order does not matter, and with real AWS the SDK is what it was:
+`patch_sdk` replaces all three for as long as AWS_ENDPOINT_URL is an address of this machine. Each
+call looks at the variable, so the order does not matter, and with real AWS the SDK is what it was:
 
     os.environ["AWS_ENDPOINT_URL"] = cloud.url
     patch_sdk()
@@ -26,7 +28,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -42,11 +44,11 @@ class Patched:
     """What `patch_sdk` has replaced.
 
     Attributes:
-        names: of what was replaced, module and function; empty if all of it already was.
+        names: of what was replaced; empty if all of it already was.
     """
 
     def __init__(self, replaced: list[_Replaced]) -> None:
-        self.names = tuple(f"{each.module.__name__}.{each.name}" for each in replaced)
+        self.names = tuple(f"{each.owner.__name__}.{each.name}" for each in replaced)
         self._replaced = replaced
 
     def __repr__(self) -> str:
@@ -68,7 +70,7 @@ class Patched:
         with _lock:
             while self._replaced:
                 each = self._replaced.pop()
-                setattr(each.module, each.name, each.original)
+                setattr(each.owner, each.name, each.original)
 
 
 def patch_sdk() -> Patched:
@@ -85,18 +87,22 @@ def patch_sdk() -> Patched:
     with extra("sagemaker"):
         from sagemaker.core.helper import session_helper
         from sagemaker.core.telemetry import telemetry_logging
+        from sagemaker.core.utils.utils import SageMakerClient
     replaced = []
     with _lock:
-        for module, name, instead_of in (
+        for owner, name, instead_of in (
             (session_helper, "sts_regional_endpoint", _local_sts),
             (telemetry_logging, "_send_telemetry_request", _no_telemetry),
+            (SageMakerClient, "_cache_key", _fresh_clients),
         ):
-            original = getattr(module, name)
-            if not hasattr(original, _MARK):
-                replacement = functools.update_wrapper(instead_of(original), original)
-                setattr(replacement, _MARK, True)
-                setattr(module, name, replacement)
-                replaced.append(_Replaced(module, name, original))
+            called = getattr(owner, name)
+            if not hasattr(called, _MARK):
+                replaced.append(_Replaced(owner, name, vars(owner)[name]))
+                function = functools.update_wrapper(instead_of(called), called)
+                setattr(function, _MARK, True)
+                setattr(
+                    owner, name, staticmethod(function) if isinstance(owner, type) else function
+                )
     return Patched(replaced)
 
 
@@ -128,10 +134,32 @@ def _no_telemetry(original: Callable[..., Any]) -> Callable[..., Any]:
     return send
 
 
+def _fresh_clients(original: Callable[..., Any]) -> Callable[..., Any]:
+    seen: str | None = None  # the local address that the kept clients have
+
+    def _cache_key(*arguments: Any, **named: Any) -> Any:
+        nonlocal seen
+        address = _local_endpoint()
+        if address != seen:
+            _forget_clients()
+            seen = address
+        return original(*arguments, **named)
+
+    return _cache_key
+
+
+def _forget_clients() -> None:
+    from sagemaker.core.utils.logs import CloudWatchLogsClient
+    from sagemaker.core.utils.utils import SageMakerClient, SingletonMeta
+
+    SageMakerClient.reset()
+    SingletonMeta._instances.pop(CloudWatchLogsClient, None)  # noqa: SLF001 - it has no reset
+
+
 @dataclass(frozen=True)
 class _Replaced:
     """A function of the SDK that is not its own at the moment."""
 
-    module: ModuleType
+    owner: Any
     name: str
-    original: Callable[..., Any]
+    original: Any

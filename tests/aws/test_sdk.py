@@ -97,6 +97,57 @@ def test_without_the_patch_the_sdk_tells_of_its_use(session: Any, sent: queue.Qu
     assert sent.get(timeout=30) == "sm-pysdk-t-us-east-1.s3.us-east-1.amazonaws.com"
 
 
+def _address() -> str:
+    """Where the SDK's resources send their calls."""
+    from sagemaker.core.resources import Base
+
+    return str(Base.get_sagemaker_client().meta.endpoint_url)
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """No clients are kept from before this test, nor after it."""
+    from sagemaker.core.utils.utils import SageMakerClient
+
+    SageMakerClient.reset()
+    yield
+    SageMakerClient.reset()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_without_the_patch_the_sdk_keeps_the_first_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clients of its first use stay. Once this fails, remove the patch."""
+    assert _address() == LOCAL
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:6000")
+    assert _address() == LOCAL
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_with_the_patch_the_sdk_goes_where_the_variable_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From a real account to a local one, to another local one, and back."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    real = "https://api.sagemaker.us-east-1.amazonaws.com"
+    assert _address() == real
+    with patch_sdk():
+        assert _address() == real
+        for url in ("http://127.0.0.1:6000", "http://127.0.0.1:6001"):
+            monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+            assert _address() == url
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+        assert _address() == real
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_with_the_patch_clients_are_still_kept() -> None:
+    """One client for all calls, as long as the address is the same."""
+    from sagemaker.core.resources import Base
+
+    with patch_sdk():
+        assert Base.get_sagemaker_client() is Base.get_sagemaker_client()
+
+
 def _told(sent: queue.Queue[str]) -> list[str]:
     """What was sent, when every thread that sends has ended."""
     for thread in threading.enumerate():
@@ -157,13 +208,22 @@ def test_it_is_done_once_and_taken_back_once() -> None:
     """A second call replaces nothing more, and its end takes nothing back."""
     from sagemaker.core.helper import session_helper
     from sagemaker.core.telemetry import telemetry_logging
+    from sagemaker.core.utils.utils import SageMakerClient
 
-    before = session_helper.sts_regional_endpoint, telemetry_logging._send_telemetry_request
+    def found() -> tuple[Any, ...]:
+        return (
+            session_helper.sts_regional_endpoint,
+            telemetry_logging._send_telemetry_request,
+            vars(SageMakerClient)["_cache_key"],
+        )
+
+    before = found()
     first = patch_sdk()
     try:
         assert first.names == (
             "sagemaker.core.helper.session_helper.sts_regional_endpoint",
             "sagemaker.core.telemetry.telemetry_logging._send_telemetry_request",
+            "SageMakerClient._cache_key",
         )
         with patch_sdk() as second:
             assert second.names == ()
@@ -172,8 +232,7 @@ def test_it_is_done_once_and_taken_back_once() -> None:
     finally:
         first.undo()
         first.undo()
-    after = session_helper.sts_regional_endpoint, telemetry_logging._send_telemetry_request
-    assert after == before
+    assert found() == before
 
 
 def test_without_the_sdk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,14 @@ import asyncio
 import logging
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from typing import TYPE_CHECKING, Any
 
 from mlref.runtime import process
 from mlref.runtime.lazy import extra, installed
+from mlref.runtime.signals import sigterm_as_ctrl_c
 from mlref.serving.app import create_app
 from mlref.serving.lane import lane_for, why_not
 from mlref.serving.protocols.handlers import load_handlers
@@ -105,7 +105,7 @@ def serve(
         timeout_graceful_shutdown=max(1, int(settings.drain_timeout_s)),
         ws="none",
     )
-    with _sigterm_as_ctrl_c(), suppress(KeyboardInterrupt), process.bind(host, port) as listener:
+    with sigterm_as_ctrl_c(), suppress(KeyboardInterrupt), process.bind(host, port) as listener:
         # Connections inherit it. asyncio sets it only for sockets made with an explicit protocol
         # number, which this is not, and each small answer would wait 40 ms for the client's ACK.
         listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
@@ -190,19 +190,6 @@ def _reload(sources: Sources, engine: Any) -> None:
         logger.exception("the models are served as before: a folder could not be loaded")
     else:
         logger.warning("reloaded: %s", "; ".join(changes) or "nothing has changed")
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does; uvicorn sends itself either one again at the end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _url(listener: socket) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from support.waiting import until
 
 from mlref.artifact import Artifact
@@ -48,14 +49,20 @@ class Account:
         if service.startswith("_"):
             raise AttributeError(service)
         if service not in self._clients:
-            self._clients[service] = boto3.client(
-                service.replace("_", "-"),
-                endpoint_url=self.cloud.url,
-                region_name="us-east-1",
-                aws_access_key_id="test",
-                aws_secret_access_key="test",  # noqa: S106 - the local AWS takes any
-            )
+            self._clients[service] = self.client(service.replace("_", "-"))
         return self._clients[service]
+
+    def client(self, service: str, *, retries: int = 2) -> Any:
+        """A client that tries again so often."""
+        config = Config(retries={"mode": "standard", "total_max_attempts": retries + 1})
+        return boto3.client(
+            service,
+            endpoint_url=self.cloud.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the local AWS takes any
+            config=config,
+        )
 
     def name(self, what: str) -> str:
         """A name that nobody has."""
@@ -63,10 +70,14 @@ class Account:
 
     def model(self, artifact: Artifact, **container: Any) -> str:
         """A model that serves an artefact; returns its name."""
-        name = self.name("model")
         key = f"{artifact.digest}/model.tar.gz"
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=packed(artifact.folder))
-        primary = {"Image": IMAGE, "ModelDataUrl": f"s3://{self.bucket}/{key}", **container}
+        return self.model_at(f"s3://{self.bucket}/{key}", **container)
+
+    def model_at(self, uri: str, **container: Any) -> str:
+        """A model with model data that is there already; returns its name."""
+        name = self.name("model")
+        primary = {"Image": IMAGE, "ModelDataUrl": uri, **container}
         self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=primary)
         return name
 

@@ -13,6 +13,7 @@ from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from mlref.errors import MlrefError
 from mlref.runtime import process
 from mlref.runtime.lazy import extra, installed
+from mlref.runtime.signals import sigterm_as_ctrl_c
 
 __all__ = ["main"]
 
@@ -36,7 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     process.die_with_parent()
     try:
-        with process.bind(_LOOPBACK, given.port) as listener:
+        with (
+            sigterm_as_ctrl_c(),
+            suppress(KeyboardInterrupt),
+            process.bind(_LOOPBACK, given.port) as listener,
+        ):
             _serve(listener, given.seed)
     except (MlrefError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command
@@ -76,8 +81,7 @@ def _serve(listener: socket, seed: int | None) -> None:
                 print(f"a local AWS answers on http://{_LOOPBACK}:{port}", flush=True)  # noqa: T201 - a command
 
     try:
-        with suppress(KeyboardInterrupt):
-            Server(config).run(sockets=[listener])
+        Server(config).run(sockets=[listener])
     finally:
         cloud.close()
 

@@ -16,6 +16,7 @@ from mlref.aws.local.hosting.workers import Launcher, ProcessLauncher
 from mlref.aws.local.moto_adapter import Moto, MotoLogs, MotoObjects
 from mlref.aws.local.sagemaker.endpoints import Endpoints
 from mlref.aws.local.sagemaker.models import Models, model_data
+from mlref.aws.local.sagemaker.registry import Registry
 from mlref.aws.local.services import only
 from mlref.aws.local.timers import LocalClock, Timers
 from mlref.aws.local.world import World
@@ -57,9 +58,11 @@ class LocalAws:
             self.world, launcher or ProcessLauncher(), model_data=model_data, seed=seed
         )
         objects.before_read.append(self.hosting.save_captures)
-        models = Models(self.world, lambda _: [])
+        registry = Registry(self.world)
+        models = Models(self.world, registry.resolve)
         self.endpoints = Endpoints(self.world, models, self.hosting)
-        own = {"sagemaker": only("sagemaker", [models, self.endpoints.configs, self.endpoints])}
+        sagemaker = [registry.groups, registry, models, self.endpoints.configs, self.endpoints]
+        own = {"sagemaker": only("sagemaker", sagemaker)}
         self.control = ControlPlane(moto, own, self.world.tags, before_s3=objects.settle)
         runtime = Runtime(
             self.hosting.live, timers.clock, chance=self.hosting.chance, lost=self.hosting.mend

@@ -138,3 +138,71 @@ def test_what_is_refused_is_told_as_the_sdk_tells_it(account: LocalAccount) -> N
     with pytest.raises(FailedStatusError, match=r"broken\.tar\.gz"):
         endpoint.wait_for_status("InService", poll=1, timeout=LIMIT_S)
     endpoint.delete()
+
+
+def _packages(account: LocalAccount, group: str, commits: list[str]) -> list[str]:
+    """ARNs of versions in a group.
+
+    Made with boto3: the SDK's `ModelPackage.create` looks for a ModelPackageName in the response,
+    and its `get_all` for one in a list of versions; AWS sends neither.
+    """
+    client = account.client("sagemaker")
+    specification = {
+        "Containers": [{"Image": IMAGE, "ModelDataUrl": account.model_data}],
+        "SupportedContentTypes": ["application/json"],
+        "SupportedResponseMIMETypes": ["application/json"],
+    }
+    return [
+        client.create_model_package(
+            ModelPackageGroupName=group,
+            ModelApprovalStatus="PendingManualApproval",
+            CustomerMetadataProperties={"git": commit},
+            InferenceSpecification=specification,
+        )["ModelPackageArn"]
+        for commit in commits
+    ]
+
+
+def test_a_model_is_registered_approved_and_deployed(account: LocalAccount) -> None:
+    """A version waits for approval; only then a model is made of it, which answers as packed."""
+    from botocore.exceptions import ClientError
+    from sagemaker.core.resources import Endpoint, Model, ModelPackage, ModelPackageGroup
+    from sagemaker.core.shapes import ContainerDefinition
+
+    group = ModelPackageGroup.create(
+        model_package_group_name="core-group", model_package_group_description="prices"
+    )
+    group.wait_for_status("Completed", poll=1, timeout=LIMIT_S)
+    assert ModelPackageGroup.get("core-group").model_package_group_description == "prices"
+    first, second = map(ModelPackage.get, _packages(account, "core-group", ["abc", "def"]))
+    first.wait_for_status("Completed", poll=1, timeout=LIMIT_S)
+    assert (first.model_package_version, second.model_package_version) == (1, 2)
+    assert first.customer_metadata_properties == {"git": "abc"}
+
+    def made(package: Any) -> Any:
+        return Model.create(
+            model_name="core-packaged",
+            execution_role_arn=account.role,
+            primary_container=ContainerDefinition(model_package_name=package.model_package_arn),
+        )
+
+    with pytest.raises(ClientError, match=r"ValidationException.*PendingManualApproval"):
+        made(first)
+    first.update(model_approval_status="Approved", approval_description="looks right")
+    assert ModelPackage.get(first.model_package_arn).model_approval_status == "Approved"
+
+    config = _config("core-packaged", A=made(first))
+    endpoint = Endpoint.create(endpoint_name="core-packaged", endpoint_config_name=config)
+    endpoint.wait_for_status("InService", poll=1, timeout=LIMIT_S)
+    body = json.loads(_answer(account, endpoint).body.read())
+    expected = account.artifact.golden.predictions
+    np.testing.assert_allclose(body["predictions"], expected, atol=TOLERANCE)
+    endpoint.delete()
+
+    with pytest.raises(ClientError, match="ConflictException"):
+        group.delete()
+    for each in (first, second):
+        account.client("sagemaker").delete_model_package(ModelPackageName=each.model_package_arn)
+    group.delete()
+    with pytest.raises(ClientError, match="core-group"):
+        ModelPackageGroup.get("core-group")

@@ -9,6 +9,11 @@ from mlref.aws.strict import check, check_response
 
 __all__ = ["Asked"]
 
+_NOT_SENT = {  # what AWS leaves out although its model says that it is required
+    # of a version: the Developer Guide, "View the Details of a Model Version"
+    "DescribeModelPackage": {"ModelPackageName"},
+}
+
 
 class Asked:
     """What answers the operations of some parts of a service; `asked.create_model(...)`."""
@@ -25,7 +30,8 @@ class Asked:
         def call(**request: Any) -> dict[str, Any]:
             assert check(service, spelled, request) == []
             response = dict(handler(request))
-            assert [str(each) for each in check_response(service, spelled, response)] == []
+            found = {each.field for each in check_response(service, spelled, response)}
+            assert found - _NOT_SENT.get(spelled, set()) == set(), found
             return response
 
         return call

@@ -160,8 +160,7 @@ class Registry(Part):
         part = asked.pop("NameContains", "")
         named = [each for each in named if part in _name_of(each)]
         summaries = [
-            {name: each[name] for name in _SUMMARY if name in each and name != "ModelPackageName"}
-            | ({} if "ModelPackageVersion" in each else {"ModelPackageName": _name_of(each)})
+            {name: each[name] for name in _SUMMARY if name in each}
             for each in selected(named, asked, name="_name")
         ]
         return page(summaries, request, into="ModelPackageSummaryList")
@@ -265,8 +264,7 @@ class Registry(Part):
     def _versioned(self, request: Request) -> dict[str, Any]:
         group: Group = self.groups.found(request["ModelPackageGroupName"])
         number = self.groups.next_version(group)
-        return {
-            "ModelPackageName": group.name,
+        return {  # no ModelPackageName: its model says it is required, and AWS does not send it
             "ModelPackageGroupName": group.name,
             "ModelPackageVersion": number,
             "ModelApprovalStatus": request.get("ModelApprovalStatus", "PendingManualApproval"),

@@ -10,13 +10,21 @@ import asyncio
 import functools
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    MutableMapping,
+)
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
 from mlref.aws.local.control import ControlPlane, refusal
 from mlref.aws.local.errors import AwsError
+from mlref.aws.local.hosting.asynchronous import Asynchronous
 from mlref.aws.local.hosting.runtime import Incoming, Outgoing, Runtime
 from mlref.aws.local.routing import Call
 
@@ -43,12 +51,19 @@ class App:
     Args:
         control: answers all calls but invocations.
         runtime: answers invocations.
+        asynchronous: answers those whose answer goes to S3.
         admin: answers what is below /_mlref/.
     """
 
-    def __init__(self, control: ControlPlane, runtime: Runtime, admin: Admin) -> None:
+    def __init__(
+        self, control: ControlPlane, runtime: Runtime, asynchronous: Asynchronous, admin: Admin
+    ) -> None:
         self._control = control
-        self._runtime = runtime
+        self._planes = {
+            "invocations": runtime.invoke,
+            "async-invocations": asynchronous.invoke,
+            "invocations-response-stream": runtime.stream,
+        }
         self._admin = admin
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="control")
 
@@ -79,16 +94,20 @@ class App:
             if not headers.get("authorization", "").startswith("AWS4-"):
                 text = "the request is not signed; give the client any credentials"
                 raise AwsError("MissingAuthenticationTokenException", text, status=403)
-            if what != "invocations":
+            answer = self._planes.get(what)
+            if answer is None:
                 raise AwsError("UnknownOperationException", f"there is no {path}", status=404)
-            found = await self._runtime.invoke(Incoming(unquote(endpoint), headers, body))
+            found = await answer(Incoming(unquote(endpoint), headers, body))
         except AwsError as error:
             found = Outgoing(*_refused(error))
         except Exception:
             logger.exception("the data plane failed to answer %s", path)
             text = "the local AWS has a fault; its log tells more"
             found = Outgoing(*_refused(AwsError("InternalFailure", text, status=500)))
-        await _respond(send, found.status, found.headers, found.body)
+        if isinstance(found.body, bytes):
+            await _respond(send, found.status, found.headers, found.body)
+        else:
+            await _stream(send, found.status, found.headers, found.body)
 
     def _administer(self, path: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         kind = {"Content-Type": "application/json"}
@@ -125,3 +144,14 @@ async def _respond(
     pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": b"" if head else content})
+
+
+async def _stream(
+    send: Send, status: int, headers: Iterable[tuple[str, str]], parts: AsyncIterator[bytes]
+) -> None:
+    """A response whose length nobody knows before its end."""
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    async for part in parts:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

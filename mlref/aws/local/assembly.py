@@ -10,10 +10,11 @@ from typing import Any
 import mlref
 from mlref.aws.local.app import App
 from mlref.aws.local.control import ControlPlane
+from mlref.aws.local.hosting.asynchronous import Asynchronous
 from mlref.aws.local.hosting.hosting import Hosting
 from mlref.aws.local.hosting.runtime import Runtime
 from mlref.aws.local.hosting.workers import Launcher, ProcessLauncher
-from mlref.aws.local.moto_adapter import Moto, MotoLogs, MotoObjects
+from mlref.aws.local.moto_adapter import Moto, MotoLogs, MotoObjects, MotoTopics
 from mlref.aws.local.sagemaker.endpoints import Endpoints
 from mlref.aws.local.sagemaker.models import Models, model_data
 from mlref.aws.local.sagemaker.registry import Registry
@@ -25,6 +26,7 @@ from mlref.runtime.clock import Clock, SystemClock
 __all__ = ["LocalAws"]
 
 _HEAL_S = 0.2  # between two looks for workers that have died
+_MINUTE_S = 60.0
 _SAVE_S = 1.0  # between two times that captures and metrics are saved
 
 
@@ -67,7 +69,10 @@ class LocalAws:
         runtime = Runtime(
             self.hosting.live, timers.clock, chance=self.hosting.chance, lost=self.hosting.mend
         )
-        self.app = App(self.control, runtime, self._admin)
+        asynchronous = Asynchronous(runtime, self.world, MotoTopics(moto).publish)
+        timers.every(_MINUTE_S, asynchronous.measure)
+        timers.every(_MINUTE_S, self.hosting.reap)
+        self.app = App(self.control, runtime, asynchronous, self._admin)
         self._ended = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
         self._ticker.start()

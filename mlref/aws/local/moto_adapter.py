@@ -17,7 +17,7 @@ from mlref.aws.local.world import ACCOUNT, REGION, split_uri
 from mlref.runtime.clock import Clock
 from mlref.runtime.lazy import extra
 
-__all__ = ["GLOBAL", "Answer", "Moto", "MotoLogs", "MotoObjects"]
+__all__ = ["GLOBAL", "Answer", "Moto", "MotoLogs", "MotoObjects", "MotoTopics"]
 
 Answer = tuple[int, Mapping[str, str], bytes]
 """Status, headers and body."""
@@ -34,6 +34,9 @@ class Moto:
     def __init__(self) -> None:
         with extra("aws"):
             from moto.core.botocore_stubber import BotocoreStubber
+            from moto.core.config import default_user_config
+        # AmazonSageMakerFullAccess and the others; before the first call, as IAM reads it then.
+        default_user_config["iam"]["load_aws_managed_policies"] = True
         self._stubber = BotocoreStubber()
         self._lock = threading.RLock()  # moto's backends know nothing of threads
 
@@ -173,3 +176,27 @@ class MotoLogs:
             if stream not in backend.groups[group].streams:
                 backend.create_log_stream(group, stream)
             backend.put_log_events(group, stream, events)
+
+
+class MotoTopics:
+    """What passes messages on: SNS."""
+
+    def __init__(self, moto: Moto) -> None:
+        self._moto = moto
+
+    def publish(self, topic: str, subject: str, text: str) -> None:
+        """Send a message to all that listen to a topic.
+
+        Args:
+            topic: its ARN.
+            subject: one line, of at most 100 characters.
+            text: the message.
+
+        Raises:
+            AwsError: there is no such topic.
+        """
+        with self._moto.locked():
+            backend = self._moto.backend("sns")
+            if topic not in backend.topics:
+                raise AwsError("NotFound", f"there is no topic {topic}; create it", status=404)
+            backend.publish(message=text, arn=topic, subject=subject[:100])

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.workers import Worker, WorkerError
 
 __all__ = ["Fleet", "Slot"]
@@ -76,6 +77,23 @@ class Fleet:
             if not slot.gone and (best is None or slot.in_flight < best.in_flight):
                 best = slot
         return best
+
+    async def take(self) -> Slot:
+        """The worker that answers a request, to be given back with `give`.
+
+        Raises:
+            AwsError: there is none at the moment.
+        """
+        slot = self.pick()
+        if slot is None:
+            text = f"no worker of {self.name} answers at the moment; try again"
+            raise AwsError("ServiceUnavailable", text, status=503)
+        slot.in_flight += 1
+        return slot
+
+    def give(self, slot: Slot) -> None:
+        """Tell that a worker has answered, or will not."""
+        slot.in_flight -= 1
 
     def resize(self, desired: int) -> None:
         """Start or stop workers until there are as many as desired.

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlref.aws.local.hosting.capture import Capture
+from mlref.aws.local.hosting.elastic import Elastic
 from mlref.aws.local.hosting.fleet import Fleet
 from mlref.aws.local.hosting.live import Group, Live, Variant
 from mlref.aws.local.hosting.meter import Meter
@@ -53,14 +54,28 @@ class GroupSpec:
         config: the name of the endpoint's configuration.
         variants: of it.
         capture: its DataCaptureConfig, or None.
+        shadow: its shadow variant, or None.
+        asynchronous: its AsyncInferenceConfig, or None.
     """
 
     def __init__(
-        self, config: str, variants: Sequence[VariantSpec], capture: Mapping[str, Any] | None
+        self,
+        config: str,
+        variants: Sequence[VariantSpec],
+        capture: Mapping[str, Any] | None,
+        shadow: VariantSpec | None = None,
+        asynchronous: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config
         self.variants = variants
         self.capture = capture
+        self.shadow = shadow
+        self.asynchronous = asynchronous
+
+    @property
+    def all_variants(self) -> Sequence[VariantSpec]:
+        """The variants, and the shadow if there is one."""
+        return self.variants if self.shadow is None else [*self.variants, self.shadow]
 
 
 class Hosting:
@@ -113,21 +128,10 @@ class Hosting:
         Raises:
             WorkerError: one did not get ready; none is left.
         """
-        variants: list[Variant] = []
+        variants = [self._variant(endpoint, each) for each in spec.all_variants]
         try:
-            for each in spec.variants:
-                variant = self._variant(endpoint, each)
-                variants.append(variant)
-                if started:
-                    variant.fleet.resize(int(each.settings.get("InitialInstanceCount", 1)))
-        except WorkerError as error:
             for variant in variants:
-                variant.fleet.stop()
-            name = spec.variants[len(variants) - 1].name
-            text = f"The primary container for production variant {name} {error}."
-            if "ping" in str(error):
-                text += " Please check CloudWatch logs for this endpoint."
-            raise WorkerError(text, log=error.log) from error
+                self._start(variant, started=started)
         except BaseException:
             for variant in variants:
                 variant.fleet.stop()
@@ -135,11 +139,22 @@ class Hosting:
         capture = None
         if spec.capture and spec.capture.get("EnableCapture"):
             capture = Capture(spec.capture, endpoint, self._world, self.chance)
-        return Group(spec.config, tuple(variants), capture=capture)
+        shadow = variants.pop() if spec.shadow is not None else None
+        share = 0.0
+        if shadow is not None:
+            share = min(shadow.weight / variants[0].weight, 1.0) if variants[0].weight else 1.0
+        return Group(
+            spec.config,
+            tuple(variants),
+            capture=capture,
+            shadow=shadow,
+            shadow_share=share,
+            asynchronous=spec.asynchronous,
+        )
 
     def retire(self, group: Group) -> None:
         """End a group's workers, and save what is still held of it."""
-        for variant in group.variants:
+        for variant in group.all_variants:
             variant.fleet.stop()
             variant.meter.flush()
         if group.capture is not None:
@@ -168,12 +183,13 @@ class Hosting:
 
     def flush(self) -> None:
         """Save all captures and metrics that are held."""
-        for live in list(self._live.values()):
-            for group in live.groups:
-                if group.capture is not None:
-                    group.capture.flush()
-                for variant in group.variants:
-                    variant.meter.flush()
+        self.save_captures()
+        self.save_metrics()
+
+    def save_metrics(self) -> None:
+        """Save all metrics that are held."""
+        for variant in self._variants():
+            variant.meter.flush()
 
     def save_captures(self) -> None:
         """Save all captures that are held."""
@@ -184,11 +200,15 @@ class Hosting:
 
     def heal(self) -> None:
         """Replace workers that have died; in the background."""
-        for live in list(self._live.values()):
-            for group in live.groups:
-                for variant in group.variants:
-                    if variant.fleet.lost():
-                        self.mend(variant)
+        for variant in self._variants():
+            if variant.fleet.lost():
+                self.mend(variant)
+
+    def reap(self) -> None:
+        """Stop the workers of serverless variants that nobody has asked for a while."""
+        for variant in self._variants():
+            if isinstance(variant.fleet, Elastic):
+                variant.fleet.reap()
 
     def mend(self, variant: Variant) -> None:
         """Replace the dead workers of a variant, in the background; once at a time."""
@@ -207,6 +227,23 @@ class Hosting:
                 self.retire(group)
         self._folders.close()
 
+    def _start(self, variant: Variant, *, started: bool) -> None:
+        """The workers that a variant begins with.
+
+        Raises:
+            WorkerError: one did not get ready; in AWS's words.
+        """
+        try:
+            if isinstance(variant.fleet, Elastic):
+                variant.fleet.try_out()
+            elif started:
+                variant.fleet.resize(int(variant.settings.get("InitialInstanceCount", 1)))
+        except WorkerError as error:
+            text = f"The primary container for production variant {variant.name} {error}."
+            if "ping" in str(error):
+                text += " Please check CloudWatch logs for this endpoint."
+            raise WorkerError(text, log=error.log) from error
+
     def _mend(self, fleet: Fleet) -> None:
         try:
             fleet.settle()
@@ -215,6 +252,11 @@ class Hosting:
         finally:
             with self._lock:
                 self._healing.discard(id(fleet))
+
+    def _variants(self) -> list[Variant]:
+        """Of all endpoints."""
+        groups = [group for live in list(self._live.values()) for group in live.groups]
+        return [variant for group in groups for variant in group.all_variants]
 
     def _variant(self, endpoint: str, spec: VariantSpec) -> Variant:
         name = spec.name
@@ -230,9 +272,21 @@ class Hosting:
         def keep_log(worker: Worker) -> None:
             self._world.logs.put(group, f"{stream}{worker.name}", worker.log().splitlines())
 
-        fleet = Fleet(f"{endpoint}/{name}", launch, 0, on_end=keep_log)
         weight = float(spec.settings.get("InitialVariantWeight", 1.0))
         meter = Meter(self._world.metrics, endpoint, name)
+        serverless = spec.settings.get("ServerlessConfig")
+        called = f"{endpoint}/{name}"
+        fleet = Fleet(called, launch, 0, on_end=keep_log)
+        if serverless:
+            fleet = Elastic(
+                called,
+                launch,
+                most=serverless["MaxConcurrency"],
+                warm=serverless.get("ProvisionedConcurrency", 0),
+                clock=self._world.clock,
+                setup=lambda value: meter.observe("ModelSetupTime", value, "Microseconds"),
+                on_end=keep_log,
+            )
         return Variant(name, weight, fleet, meter, spec.settings)
 
     def _container(self, spec: VariantSpec) -> Container:

@@ -48,12 +48,23 @@ class Group:
         variants: that share the requests.
         share: of the endpoint's requests, from 0 to 1.
         capture: what is kept of requests and responses, or None for nothing.
+        shadow: a variant that gets copies of requests, and whose answers nobody sees; or None.
+        shadow_share: of the requests that are copied, from 0 to 1.
+        asynchronous: its AsyncInferenceConfig, or None.
     """
 
     config: str
     variants: tuple[Variant, ...]
     share: float = 1.0
     capture: Capture | None = None
+    shadow: Variant | None = None
+    shadow_share: float = 0.0
+    asynchronous: Mapping[str, Any] | None = None
+
+    @property
+    def all_variants(self) -> tuple[Variant, ...]:
+        """The variants, and the shadow if there is one."""
+        return self.variants if self.shadow is None else (*self.variants, self.shadow)
 
     def named(self, name: str) -> Variant | None:
         """The variant of that name, if there is one."""

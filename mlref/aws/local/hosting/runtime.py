@@ -1,40 +1,49 @@
 """The data plane: what InvokeEndpoint does, from the request to the model and back.
 
 Every request costs what is written here, on top of what the model costs; so nothing is looked up
-that can be known before, and all that can wait (captures, metrics) is only noted down.
+that can be known before, and all that can wait (captures, metrics, shadows) is only noted down.
 
-Source: the API reference of InvokeEndpoint, and the Amazon SageMaker Developer Guide, "Use your own
-inference code with hosting services".
+Source: the API reference of InvokeEndpoint.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.capture import Exchange
-from mlref.aws.local.hosting.fleet import Slot
+from mlref.aws.local.hosting.elastic import Elastic
+from mlref.aws.local.hosting.event_stream import CONTENT_TYPE, event, exception
+from mlref.aws.local.hosting.forwarding import (
+    ATTRIBUTES,
+    INFERENCE_ID,
+    Forwarder,
+    Reply,
+    model_error,
+    no_answer,
+)
 from mlref.aws.local.hosting.live import Group, Live, Variant
+from mlref.aws.local.world import ACCOUNT
 from mlref.aws.models import operation_model
 from mlref.runtime.clock import Clock
-from mlref.runtime.lazy import extra
-
-if TYPE_CHECKING:
-    import aiohttp
 
 __all__ = ["Incoming", "Outgoing", "Runtime"]
 
+logger = logging.getLogger(__name__)
+
 _TIMEOUT_S = 60.0  # that a container has for an answer
-_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
-_VARIANT = "x-amzn-sagemaker-target-variant"
-_INFERENCE_ID = "x-amzn-sagemaker-inference-id"
+_STREAM_S = 480.0  # and for one that it streams
+_OK = 200
+_PATH = "/invocations"
 _INVOKED = "x-amzn-invoked-production-variant"
-_CONTAINER_BODY = 500  # characters of a container's error that a ModelError quotes
+_VARIANT = "x-amzn-sagemaker-target-variant"
 
 
 @dataclass(slots=True)
@@ -54,11 +63,17 @@ class Incoming:
 
 @dataclass(slots=True)
 class Outgoing:
-    """A response of the data plane."""
+    """A response of the data plane.
+
+    Attributes:
+        status: of HTTP.
+        headers: as they go out.
+        body: all of it, or its parts as they come.
+    """
 
     status: int
     headers: Iterable[tuple[str, str]]
-    body: bytes
+    body: bytes | AsyncIterator[bytes]
 
 
 class Runtime:
@@ -83,16 +98,17 @@ class Runtime:
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - which variant is no secret
         self._lost = lost
-        self._client: aiohttp.ClientSession | None = None
+        self._forwarder = Forwarder()
+        self._shadows: set[asyncio.Task[None]] = set()
         shape = operation_model("sagemaker-runtime", "InvokeEndpoint").input_shape
         self.most_bytes = int(shape.members["Body"].metadata["max"])
-        pattern = shape.members["EndpointName"].metadata["pattern"]
-        self._name = re.compile(pattern).fullmatch
+        self._name = re.compile(shape.members["EndpointName"].metadata["pattern"]).fullmatch
 
     async def close(self) -> None:
         """Let go of the connections to workers."""
-        if self._client is not None:
-            await self._client.close()
+        for task in self._shadows:
+            task.cancel()
+        await self._forwarder.close()
 
     async def invoke(self, incoming: Incoming) -> Outgoing:
         """What InvokeEndpoint answers.
@@ -101,89 +117,180 @@ class Runtime:
             AwsError: it cannot be answered.
         """
         began = time.perf_counter()
-        live = self._found(incoming.endpoint)
+        live = self.found(incoming.endpoint)
         if len(incoming.body) > self.most_bytes:
             text = f"the body has {len(incoming.body)} bytes, allowed are {self.most_bytes}"
             raise AwsError("ValidationError", text, status=413)
-        headers = incoming.headers
-        group, variant = live.choose(headers.get(_VARIANT), self._chance)
-        model_s, reply, error = 0.0, None, None
-        try:
-            sent = time.perf_counter()
-            reply = await self._asked(variant, incoming)
-            model_s = time.perf_counter() - sent
-            if reply.status != 200:  # noqa: PLR2004 - HTTP's OK
-                raise _model_error(live.endpoint, variant.name, reply)
-        except AwsError as found:
-            error = found
-        overhead_s = time.perf_counter() - began - model_s
-        variant.meter.count(
-            200 if error is None else error.status,
-            model_s,
-            overhead_s,
-            instances=len(variant.fleet) or 1,
-            model_status=None if reply is None else reply.status,
-        )
-        if error is not None or reply is None:
-            raise error or AwsError("InternalFailure", "no answer", status=500)
-        self._captured(group, variant, incoming, reply)
-        return _answer(reply, variant.name)
+        if live.groups[0].asynchronous is not None:
+            text = f"Endpoint {live.endpoint} is asynchronous: use InvokeEndpointAsync"
+            raise AwsError("ValidationError", text)
+        group, variant = live.choose(incoming.headers.get(_VARIANT), self._chance)
+        if group.shadow is not None and self._chance.random() < group.shadow_share:
+            self._shadowed(group, group.shadow, incoming)
+        reply = await self.answered(group, variant, incoming, began=began)
+        headers = [("Content-Type", reply.content_type), (_INVOKED, variant.name)]
+        if reply.attributes:
+            headers.append(("X-Amzn-SageMaker-Custom-Attributes", reply.attributes))
+        return Outgoing(_OK, headers, reply.body)
 
-    def _found(self, name: str) -> Live:
+    async def stream(self, incoming: Incoming) -> Outgoing:
+        """What InvokeEndpointWithResponseStream answers: the container's answer, as it comes.
+
+        Raises:
+            AwsError: it cannot be answered, or the container's status is not 200.
+        """
+        live = self.found(incoming.endpoint)
+        given = dict(incoming.headers)
+        if accept := given.pop("x-amzn-sagemaker-accept", None):
+            given["accept"] = accept
+        incoming = Incoming(incoming.endpoint, given, incoming.body)
+        group, variant = live.choose(given.get(_VARIANT), self._chance)
+        if isinstance(variant.fleet, Elastic) or group.asynchronous is not None:
+            text = f"Endpoint {live.endpoint} cannot stream: it is serverless or asynchronous"
+            raise AwsError("ValidationError", text)
+        parts = self._parts(variant, incoming)
+        kind = (await anext(parts)).decode("latin-1")
+        headers = [
+            ("Content-Type", CONTENT_TYPE),
+            ("X-Amzn-SageMaker-Content-Type", kind),
+            (_INVOKED, variant.name),
+        ]
+        return Outgoing(_OK, headers, parts)
+
+    async def _parts(self, variant: Variant, incoming: Incoming) -> AsyncIterator[bytes]:
+        """The container's Content-Type, then its answer as events."""
+        began = time.perf_counter()
+        slot = await variant.fleet.take()
+        status, model_status = 500, None
+        given = incoming.headers, incoming.body
+        begun = False
+        try:
+            async with self._forwarder.open(slot, _PATH, *given, timeout_s=_STREAM_S) as reply:
+                model_status = reply.status
+                if reply.status != _OK:
+                    body = await reply.read()
+                    raise model_error(
+                        incoming.endpoint, variant.name, Reply(reply.status, "", body)
+                    )
+                begun = True
+                yield reply.headers.get("Content-Type", "").encode("latin-1")
+                async for part in reply.content.iter_any():
+                    yield event("PayloadPart", part)
+            status = _OK
+        except AwsError as error:
+            status = error.status
+            raise
+        except (ConnectionError, TimeoutError) as error:
+            self._lost(variant)
+            text = f"the container ended before its answer did: {type(error).__name__}"
+            if not begun:
+                raise AwsError("ServiceUnavailable", f"{text}; try again", status=503) from error
+            told = {"Message": text, "ErrorCode": "StreamBroken"}
+            yield exception("ModelStreamError", json.dumps(told).encode())
+        finally:
+            variant.fleet.give(slot)
+            variant.meter.count(
+                status,
+                time.perf_counter() - began,
+                0.0,
+                instances=len(variant.fleet) or 1,
+                model_status=model_status,
+            )
+
+    def found(self, name: str) -> Live:
+        """An endpoint that answers.
+
+        Raises:
+            AwsError: there is none of that name.
+        """
         live = self._live(name)
         if live is None:
             if not self._name(name):
                 text = f"endpoint names are letters, digits and hyphens, got {name!r}"
                 raise AwsError("ValidationError", text)
-            text = f"Endpoint {name} of account 123456789012 not found."
-            raise AwsError("ValidationError", text)
+            raise AwsError("ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
         return live
 
-    async def _asked(self, variant: Variant, incoming: Incoming) -> _Reply:
-        """What a worker answers; another one is asked where a connection cannot be made."""
-        refused = 0
-        while (slot := variant.fleet.pick()) is not None:
-            slot.in_flight += 1
+    async def answered(
+        self,
+        group: Group,
+        variant: Variant,
+        incoming: Incoming,
+        *,
+        began: float,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Reply:
+        """What a variant answers, measured and captured.
+
+        Args:
+            group: that the variant belongs to.
+            variant: is asked.
+            incoming: what.
+            began: when the request came, as `time.perf_counter` tells.
+            timeout_s: seconds that the container has.
+
+        Raises:
+            AwsError: it did not answer, or not with 200.
+        """
+        model_s, reply, status = 0.0, None, 500
+        try:
+            model_s, reply = await self._asked(variant, incoming, timeout_s)
+            if reply.status != _OK:
+                raise model_error(incoming.endpoint, variant.name, reply)
+            status = _OK
+        except AwsError as error:
+            status = error.status
+            raise
+        finally:
+            variant.meter.count(
+                status,
+                model_s,
+                time.perf_counter() - began - model_s,
+                instances=len(variant.fleet) or 1,
+                model_status=None if reply is None else reply.status,
+            )
+        self._captured(group, variant, incoming, reply)
+        return reply
+
+    async def _asked(
+        self, variant: Variant, incoming: Incoming, timeout_s: float
+    ) -> tuple[float, Reply]:
+        """What a worker answers, and in how many seconds."""
+        fleet = variant.fleet
+        while True:
+            slot = await fleet.take()
+            sent = time.perf_counter()
             try:
-                return await self._send(slot, incoming)
+                reply = await self._forwarder.send(
+                    slot, _PATH, incoming.headers, incoming.body, timeout_s=timeout_s
+                )
+                return time.perf_counter() - sent, reply
             except ConnectionRefusedError:  # nothing was sent: another may be asked
                 slot.gone = True
-                refused += 1
                 self._lost(variant)
             except ConnectionError as error:
                 self._lost(variant)
                 text = f"a worker of {variant.name} ended while it answered; try again"
                 raise AwsError("ServiceUnavailable", text, status=503) from error
             except TimeoutError as error:
-                raise _no_answer(incoming.endpoint, variant.name) from error
+                raise no_answer(incoming.endpoint, variant.name, timeout_s) from error
             finally:
-                slot.in_flight -= 1
-        text = f"no worker of {variant.name} answers at the moment; try again"
-        raise AwsError("ServiceUnavailable", text, status=503)
+                fleet.give(slot)
 
-    async def _send(self, slot: Slot, incoming: Incoming) -> _Reply:
-        with extra("aws"):
-            import aiohttp
-        if self._client is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2.0)
-            timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-            self._client = aiohttp.ClientSession(
-                connector=connector, timeout=timeout, auto_decompress=False
-            )
-        url = f"http://127.0.0.1:{slot.port}/invocations"
-        try:
-            async with self._client.post(
-                url, data=incoming.body, headers=_forwarded(incoming.headers)
-            ) as reply:
-                body = await reply.read()
-                kind = reply.headers.get("Content-Type", "")
-                return _Reply(reply.status, kind, body, reply.headers.get(_ATTRIBUTES, ""))
-        except aiohttp.ClientConnectorError as error:
-            raise ConnectionRefusedError(str(error)) from error
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            raise ConnectionResetError(str(error)) from error
+    def _shadowed(self, group: Group, shadow: Variant, incoming: Incoming) -> None:
+        """Let a shadow answer, too; the caller neither waits for it nor sees it."""
 
-    def _captured(self, group: Group, variant: Variant, incoming: Incoming, reply: _Reply) -> None:
+        async def work() -> None:
+            try:
+                await self.answered(group, shadow, incoming, began=time.perf_counter())
+            except AwsError as error:
+                logger.info("the shadow %s: %s", shadow.name, error)
+
+        task = asyncio.get_running_loop().create_task(work())
+        self._shadows.add(task)
+        task.add_done_callback(self._shadows.discard)
+
+    def _captured(self, group: Group, variant: Variant, incoming: Incoming, reply: Reply) -> None:
         capture = group.capture
         if capture is None or not capture.wants():
             return
@@ -196,81 +303,7 @@ class Runtime:
                 headers.get("content-type", "application/octet-stream"),
                 reply.body,
                 reply.content_type,
-                headers.get(_INFERENCE_ID, ""),
-                headers.get(_ATTRIBUTES, ""),
+                headers.get(INFERENCE_ID, ""),
+                headers.get(ATTRIBUTES, ""),
             )
         )
-
-
-@dataclass(slots=True)
-class _Reply:
-    """What a container answered."""
-
-    status: int
-    content_type: str
-    body: bytes
-    attributes: str
-
-
-_FORWARDED = {
-    "content-type": "Content-Type",
-    "accept": "Accept",
-    _ATTRIBUTES: "X-Amzn-SageMaker-Custom-Attributes",
-    _INFERENCE_ID: "X-Amzn-SageMaker-Inference-Id",
-    "x-amzn-sagemaker-target-model": "X-Amzn-SageMaker-Target-Model",
-    "x-amzn-sagemaker-session-id": "X-Amzn-SageMaker-Session-Id",
-}
-
-
-def _forwarded(headers: Mapping[str, str]) -> dict[str, str]:
-    found = {told: headers[name] for name, told in _FORWARDED.items() if name in headers}
-    found.setdefault("Content-Type", "application/octet-stream")
-    return found
-
-
-def _answer(reply: _Reply, variant: str) -> Outgoing:
-    headers = [("Content-Type", reply.content_type), (_INVOKED, variant)]
-    if reply.attributes:
-        headers.append(("X-Amzn-SageMaker-Custom-Attributes", reply.attributes))
-    return Outgoing(200, headers, reply.body)
-
-
-def _model_error(endpoint: str, variant: str, reply: _Reply) -> AwsError:
-    """424 with what the container said.
-
-    Source: the API reference of InvokeEndpoint, "ModelError".
-    """
-    said = reply.body[:_CONTAINER_BODY].decode("utf-8", "replace")
-    kind = "client" if reply.status < 500 else "server"  # noqa: PLR2004 - HTTP's
-    text = (
-        f'Received {kind} error ({reply.status}) from primary with message "{said}". See the log '
-        f"group /aws/sagemaker/Endpoints/{endpoint} in account 123456789012 for more information."
-    )
-    return AwsError(
-        "ModelError",
-        text,
-        status=424,
-        OriginalMessage=said,
-        OriginalStatusCode=reply.status,
-        LogStreamArn=_log(endpoint, variant),
-    )
-
-
-def _no_answer(endpoint: str, variant: str) -> AwsError:
-    text = (
-        f"Received server error (0) from primary: no answer within {_TIMEOUT_S:g} s. See the log "
-        f"group /aws/sagemaker/Endpoints/{endpoint} in account 123456789012 for more information."
-    )
-    return AwsError(
-        "ModelError",
-        text,
-        status=424,
-        OriginalMessage="",
-        OriginalStatusCode=0,
-        LogStreamArn=_log(endpoint, variant),
-    )
-
-
-def _log(endpoint: str, variant: str) -> str:
-    group = f"/aws/sagemaker/Endpoints/{endpoint}"
-    return f"arn:aws:logs:us-east-1:123456789012:log-group:{group}:log-stream:{variant}"

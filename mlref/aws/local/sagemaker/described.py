@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from mlref.aws.local.errors import AwsError
-from mlref.aws.local.hosting.live import Group
+from mlref.aws.local.hosting.live import Variant
 from mlref.aws.local.sagemaker.models import Models
 
 __all__ = ["described_variants"]
 
 
-def described_variants(group: Group, models: Models) -> list[dict[str, Any]]:
-    """The variants of a group, as ProductionVariants of DescribeEndpoint.
+def described_variants(variants: Iterable[Variant], models: Models) -> list[dict[str, Any]]:
+    """Variants as ProductionVariants of DescribeEndpoint.
 
     Args:
-        group: of an endpoint.
+        variants: of an endpoint.
         models: tell which image a variant runs, if its model is still there.
     """
     found = []
-    for variant in group.variants:
+    for variant in variants:
         told: dict[str, Any] = {
             "VariantName": variant.name,
             "CurrentWeight": variant.weight,
             "DesiredWeight": variant.weight,
-            "CurrentInstanceCount": len(variant.fleet),
-            "DesiredInstanceCount": variant.fleet.desired,
         }
+        serverless = variant.settings.get("ServerlessConfig")
+        if serverless:
+            told["CurrentServerlessConfig"] = serverless
+        else:
+            told["CurrentInstanceCount"] = len(variant.fleet)
+            told["DesiredInstanceCount"] = variant.fleet.desired
         images = _images(models, variant.settings.get("ModelName"))
         if images:
             told["DeployedImages"] = [
                 {"SpecifiedImage": image, "ResolvedImage": image} for image in images
             ]
-        serverless = variant.settings.get("ServerlessConfig")
-        if serverless:
-            told["CurrentServerlessConfig"] = serverless
-            told["DesiredServerlessConfig"] = serverless
         found.append(told)
     return found
 

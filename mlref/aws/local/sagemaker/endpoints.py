@@ -115,7 +115,11 @@ class Endpoints(Part):
             "AsyncInferenceConfig": config.get("AsyncInferenceConfig"),
         }
         if live is not None:
-            told["ProductionVariants"] = described_variants(live.groups[0], self._models)
+            group = live.groups[0]
+            told["ProductionVariants"] = described_variants(group.variants, self._models)
+            if group.shadow is not None:
+                shadows = described_variants([group.shadow], self._models)
+                told["ShadowProductionVariants"] = shadows
             capture = config.get("DataCaptureConfig")
             if capture:
                 told["DataCaptureConfig"] = {
@@ -272,12 +276,18 @@ class Endpoints(Part):
                 record.work.join()
 
     def _spec(self, config: Mapping[str, Any]) -> GroupSpec:
-        variants = []
-        for each in config["ProductionVariants"]:
-            containers = self._models.containers(each["ModelName"])
-            variants.append(VariantSpec(each, containers[0]))
-        name = config["EndpointConfigName"]
-        return GroupSpec(name, variants, config.get("DataCaptureConfig"))
+        variants = [self._variant(each) for each in config["ProductionVariants"]]
+        shadows = [self._variant(each) for each in config.get("ShadowProductionVariants", ())]
+        return GroupSpec(
+            config["EndpointConfigName"],
+            variants,
+            config.get("DataCaptureConfig"),
+            shadows[0] if shadows else None,
+            config.get("AsyncInferenceConfig"),
+        )
+
+    def _variant(self, settings: Mapping[str, Any]) -> VariantSpec:
+        return VariantSpec(settings, self._models.containers(settings["ModelName"])[0])
 
     def _retained(
         self, record: Record, config: Mapping[str, Any], members: set[str]

@@ -70,7 +70,7 @@ class Update:
         """PendingDeploymentSummary of DescribeEndpoint."""
         told: dict[str, Any] = {"EndpointConfigName": self.config, "StartTime": self.started}
         if self._green is not None:
-            told["ProductionVariants"] = described_variants(self._green, models)
+            told["ProductionVariants"] = described_variants(self._green.variants, models)
         return told
 
     def begin(self, done: Callable[[str | None], None]) -> None:

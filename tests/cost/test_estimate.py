@@ -38,7 +38,7 @@ def test_a_month_has_730_hours() -> None:
 
 
 def test_a_month_costs_what_a_sample_of_aws_computes() -> None:
-    """aws-samples/sagemaker-serverless-inference-benchmarking: an instance, and milliseconds of use.
+    """aws-samples/sagemaker-serverless-inference-benchmarking: a month, and milliseconds of use.
 
     There ml.t2.medium is 0.056 * 24 * 30 a month, and a millisecond with 2048 MB 0.00004 / 1000.
     """

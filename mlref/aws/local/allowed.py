@@ -23,7 +23,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "GetBucketVersioning GetObject GetObjectTagging GetPublicAccessBlock HeadBucket HeadObject "
         "ListBuckets ListMultipartUploads ListObjectVersions ListObjects ListObjectsV2 ListParts "
         "PutBucketEncryption PutBucketLifecycleConfiguration PutBucketPolicy PutBucketTagging "
-        "PutBucketVersioning PutObject PutObjectTagging PutPublicAccessBlock UploadPart"
+        "PutBucketVersioning PutObject PutObjectTagging PutPublicAccessBlock UploadPart "
+        "UploadPartCopy"
     ),
     "iam": _of(
         "AttachRolePolicy CreatePolicy CreateRole DeletePolicy DeleteRole DeleteRolePolicy "

@@ -17,6 +17,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,7 +39,7 @@ _PREFIX = "x-amzn-sagemaker-"
 _AT_ONCE = 4  # requests of an instance, unless the configuration says more; our own choice
 _TTL_S = 6 * 3600.0
 _TIMEOUT_S = 900.0
-_LOOK_S = 0.1  # between two looks for an instance, while there is none
+_LOOK_S = 0.1  # seconds between two looks for a new instance
 _ACCEPTED = 202
 _MICROSECONDS = 1_000_000
 
@@ -76,6 +77,7 @@ class Asynchronous:
         self._publish = publish
         self._queues: dict[str, deque[_Job]] = {}
         self._running: dict[str, int] = {}
+        self._ended: dict[str, asyncio.Event] = {}
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -175,7 +177,10 @@ class Asynchronous:
             count = sum(len(each.fleet) for each in group.variants)
             running = self._running.get(endpoint, 0)
             if running >= limit * count:
-                await asyncio.sleep(_LOOK_S if not count else 0.005)
+                ended = self._ended.setdefault(endpoint, asyncio.Event())
+                ended.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), _LOOK_S)
                 continue
             job = queue.popleft()
             self._running[endpoint] = running + 1
@@ -202,6 +207,8 @@ class Asynchronous:
             logger.exception("the asynchronous request %s failed", job.id)
         finally:
             self._running[job.endpoint] -= 1
+            if job.endpoint in self._ended:
+                self._ended[job.endpoint].set()
 
     async def _answer(self, group: Group, variant: Variant, job: _Job) -> bytes:
         if self._world.clock.monotonic() > job.expires_s:

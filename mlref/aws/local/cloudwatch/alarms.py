@@ -10,11 +10,11 @@ from mlref.aws.local.cloudwatch.metrics import token_of
 from mlref.aws.local.cloudwatch.queries import key_of
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.services import Part, Request, Response, operation
+from mlref.aws.local.tags import MOST, Tags
 
 __all__ = ["AlarmsPart"]
 
 _PAGE = 50
-_MOST_TAGS = 50
 _SUPPRESSOR = (
     "ActionsSuppressor", "ActionsSuppressorWaitPeriod", "ActionsSuppressorExtensionPeriod",
     "ActionConfiguration",
@@ -27,22 +27,32 @@ class AlarmsPart(Part):
 
     Args:
         book: keeps the alarms.
+        tags: what resources carry.
     """
 
-    def __init__(self, book: AlarmBook) -> None:
+    def __init__(self, book: AlarmBook, tags: Tags) -> None:
         self._book = book
-        self._tags: dict[str, dict[str, str]] = {}
+        self._tags = tags
 
     @operation
     def put_metric_alarm(self, request: Request) -> Response:
-        """Make or change an alarm on a metric or an expression."""
+        """Make or change an alarm on a metric or an expression.
+
+        Raises:
+            AwsError: a part of it is missing, or the parts do not go together.
+        """
         _check_actions(request)
+        new = self._is_new(request)
         self._book.put_metric(_without_tags(request))
-        return self._tag_new(request)
+        return self._tag_new(request, new=new)
 
     @operation
     def put_composite_alarm(self, request: Request) -> Response:
-        """Make or change an alarm on other alarms."""
+        """Make or change an alarm on other alarms.
+
+        Raises:
+            AwsError: its rule cannot be read, or asks for what the local AWS does not have.
+        """
         for member in _SUPPRESSOR:
             if member in request:
                 text = f"the local CloudWatch does not have {member} of PutCompositeAlarm"
@@ -52,12 +62,17 @@ class AlarmsPart(Part):
             if action.startswith("arn:aws:autoscaling:"):
                 text = "a composite alarm cannot act on autoscaling"
                 raise AwsError("ValidationError", f"{text}, got {action}; use a metric alarm")
+        new = self._is_new(request)
         self._book.put_composite(_without_tags(request))
-        return self._tag_new(request)
+        return self._tag_new(request, new=new)
 
     @operation
     def describe_alarms(self, request: Request) -> Response:
-        """The alarms that are asked for, in the order of their names."""
+        """The alarms that are asked for, in the order of their names.
+
+        Raises:
+            AwsError: the filters do not go together.
+        """
         if "AlarmNames" in request and "AlarmNamePrefix" in request:
             raise AwsError("ValidationError", "give AlarmNames or AlarmNamePrefix, not both")
         for member in ("ChildrenOfAlarmName", "ParentsOfAlarmName"):
@@ -84,7 +99,11 @@ class AlarmsPart(Part):
 
     @operation
     def delete_alarms(self, request: Request) -> Response:
-        """Forget alarms; names that are not there are passed over."""
+        """Forget alarms; names that are not there are passed over.
+
+        Raises:
+            AwsError: two are composite alarms, or another alarm names one.
+        """
         names = request["AlarmNames"]
         composite = [a.name for a in self._book.all() if a.kind == COMPOSITE and a.name in names]
         if len(composite) > 1:
@@ -93,7 +112,7 @@ class AlarmsPart(Part):
         gone = [alarm.arn for alarm in self._book.all() if alarm.name in names]
         self._book.delete(names)
         for each in gone:
-            self._tags.pop(each, None)
+            self._tags.forget(each)
         return {}
 
     @operation
@@ -138,39 +157,46 @@ class AlarmsPart(Part):
 
     @operation
     def tag_resource(self, request: Request) -> Response:
-        """Add tags to an alarm, or change them."""
-        tags = {**self._tags_of(request), **_tags(request)}
-        if len(tags) > _MOST_TAGS:
-            text = f"an alarm has {_MOST_TAGS} tags at most, got {len(tags)}"
+        """Add tags to an alarm, or change them.
+
+        Raises:
+            AwsError: there is no such alarm, or it would have too many tags.
+        """
+        alarm, tags = self._tagged(request), _tags(request)
+        count = len({**self._tags.of(alarm), **tags})
+        if count > MOST:
+            text = f"an alarm has at most {MOST} tags, got {count}"
             raise AwsError("InvalidParameterValue", text)
-        self._tags[request["ResourceARN"]] = tags
+        self._tags.put(alarm, tags)
         return {}
 
     @operation
     def untag_resource(self, request: Request) -> Response:
         """Remove tags from an alarm."""
-        tags = self._tags_of(request)
-        for key in request["TagKeys"]:
-            tags.pop(key, None)
+        self._tags.drop(self._tagged(request), request["TagKeys"])
         return {}
 
     @operation
     def list_tags_for_resource(self, request: Request) -> Response:
         """The tags of an alarm."""
-        tags = self._tags_of(request)
+        tags = self._tags.of(self._tagged(request))
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
-    def _tag_new(self, request: Request) -> Response:
+    def _tag_new(self, request: Request, *, new: bool) -> Response:
         """Give a new alarm its tags; AWS does not change those of an old one this way."""
-        arn = self._book.get(request["AlarmName"]).arn
-        self._tags.setdefault(arn, _tags(request))
+        if new:
+            self._tags.put(self._book.get(request["AlarmName"]).arn, _tags(request))
         return {}
 
-    def _tags_of(self, request: Request) -> dict[str, str]:
-        asked = request["ResourceARN"]
+    def _is_new(self, request: Request) -> bool:
+        return request["AlarmName"] not in [alarm.name for alarm in self._book.all()]
+
+    def _tagged(self, request: Request) -> str:
+        """The alarm whose tags are asked for."""
+        asked = str(request["ResourceARN"])
         if asked not in [alarm.arn for alarm in self._book.all()]:
             raise AwsError("ResourceNotFoundException", f"there is no alarm {asked}", status=404)
-        return self._tags.setdefault(asked, {})
+        return asked
 
     def _family(self, member: str, request: Request) -> Response:
         """The alarms that a composite alarm names, or the composite alarms that name an alarm."""

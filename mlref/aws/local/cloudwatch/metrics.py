@@ -46,7 +46,11 @@ class MetricsPart(Part):
 
     @operation
     def put_metric_data(self, request: Request) -> Response:
-        """Keep observations; all of a request or none."""
+        """Keep observations; all of a request or none.
+
+        Raises:
+            AwsError: one of them is not a metric that CloudWatch keeps.
+        """
         namespace = request["Namespace"]
         if namespace.startswith("AWS/"):
             text = f"the namespace {namespace} belongs to AWS's services; choose one without AWS/"
@@ -66,7 +70,11 @@ class MetricsPart(Part):
 
     @operation
     def get_metric_statistics(self, request: Request) -> Response:
-        """Statistics of one metric, by periods."""
+        """Statistics of one metric, by periods.
+
+        Raises:
+            AwsError: it asks for too much, or for what there is not.
+        """
         period_s = check_period(request["Period"], "InvalidParameterValue")
         names = _statistics(request)
         start, end = _span(request, "InvalidParameterValue")
@@ -87,7 +95,11 @@ class MetricsPart(Part):
 
     @operation
     def get_metric_data(self, request: Request) -> Response:
-        """Metrics and expressions over time, in pages."""
+        """Metrics and expressions over time, in pages.
+
+        Raises:
+            AwsError: a query cannot be read or computed.
+        """
         queries = request["MetricDataQueries"]
         if len(queries) > _MOST_QUERIES:
             raise invalid(f"a request takes {_MOST_QUERIES} queries at most, got {len(queries)}")

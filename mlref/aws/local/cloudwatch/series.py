@@ -98,7 +98,12 @@ OPERATORS: Mapping[str, Callable[[float, float], float]] = {
 
 
 def combine(function: Callable[[float, float], float], left: Value, right: Value) -> Value:
-    """What an operator gives for two values, each a number, a series, or several.
+    """What an operator gives for two values.
+
+    Args:
+        function: of two numbers; one of `OPERATORS`.
+        left: a number, a series, or several.
+        right: likewise.
 
     Raises:
         AwsError: the two do not go together.

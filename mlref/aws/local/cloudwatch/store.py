@@ -51,7 +51,13 @@ class MetricKey:
 
     @classmethod
     def of(cls, namespace: str, name: str, dimensions: Mapping[str, str]) -> MetricKey:
-        """A metric by its dimensions in any order."""
+        """A metric by its dimensions in any order.
+
+        Args:
+            namespace: as in "AWS/SageMaker".
+            name: as in "Invocations".
+            dimensions: name -> value.
+        """
         return cls(namespace, name, tuple(sorted(dimensions.items())))
 
 

@@ -14,6 +14,7 @@ from mlref.aws.local.cloudwatch.alarms import AlarmsPart
 from mlref.aws.local.cloudwatch.book import AlarmBook
 from mlref.aws.local.cloudwatch.store import MetricStore
 from mlref.aws.local.errors import AwsError
+from mlref.aws.local.tags import Tags
 from mlref.aws.local.timers import Timers
 
 START = datetime(2013, 6, 1, 12, tzinfo=UTC)
@@ -30,7 +31,8 @@ ALARM: dict[str, Any] = {
 @pytest.fixture
 def asked(store: MetricStore, timers: Timers) -> Asked:
     """The operations; every request and response is checked against AWS's model."""
-    return Asked(AlarmsPart(AlarmBook(store, timers, Actions())), service="cloudwatch")
+    book = AlarmBook(store, timers, Actions())
+    return Asked(AlarmsPart(book, Tags()), service="cloudwatch")
 
 
 def _put(asked: Asked, name: str = "errors", **more: Any) -> None:

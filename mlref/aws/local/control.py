@@ -130,13 +130,17 @@ def refusal(error: AwsError, call: Call | None = None) -> Answer:
     request_id = str(uuid.uuid4())
     protocol = _protocol(call)
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
-    if protocol in {"query", "rest-xml"}:
+    if protocol in {"ec2", "query", "rest-xml"}:
         from xml.sax.saxutils import escape
 
         told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
         text = f"<Error>{told}<RequestId>{request_id}</RequestId></Error>"
         if protocol == "query":
             text = f"<ErrorResponse>{text}<RequestId>{request_id}</RequestId></ErrorResponse>"
+        elif protocol == "ec2":
+            text = (
+                f"<Response><Errors>{text}</Errors><RequestID>{request_id}</RequestID></Response>"
+            )
         content = f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
         return error.status, {**headers, "Content-Type": _XML}, content
     return error.status, {**headers, "Content-Type": wire.CONTENT_TYPE}, wire.dump_error(error)

@@ -7,6 +7,7 @@ import itertools
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,10 @@ class Account:
             return None if told["EndpointStatus"] in busy else told
 
         return until(found)
+
+    def now(self) -> datetime:
+        """What time it is there."""
+        return datetime.fromisoformat(self.cloud.status()["now"])
 
     def remove(self, endpoint: str) -> None:
         """Delete an endpoint."""

@@ -9,6 +9,11 @@ from typing import Any
 
 import mlref
 from mlref.aws.local.app import App
+from mlref.aws.local.cloudwatch.actions import Actions, notify
+from mlref.aws.local.cloudwatch.alarms import AlarmsPart
+from mlref.aws.local.cloudwatch.book import AlarmBook
+from mlref.aws.local.cloudwatch.metrics import MetricsPart
+from mlref.aws.local.cloudwatch.store import MetricStore
 from mlref.aws.local.control import ControlPlane
 from mlref.aws.local.hosting.asynchronous import Asynchronous
 from mlref.aws.local.hosting.hosting import Hosting
@@ -53,23 +58,33 @@ class LocalAws:
         moto = Moto()
         objects = MotoObjects(moto)
         timers = Timers(LocalClock(clock or SystemClock()))
+        store = MetricStore(timers.clock)
         self.world = World(
-            timers=timers, objects=objects, metrics=_NoMetrics(), logs=MotoLogs(moto, timers.clock)
+            timers=timers, objects=objects, metrics=store, logs=MotoLogs(moto, timers.clock)
         )
         self.hosting = Hosting(
             self.world, launcher or ProcessLauncher(), model_data=model_data, seed=seed
         )
         objects.before_read.append(self.hosting.save_captures)
+        store.sources.append(self.hosting.save_metrics)
+        topics = MotoTopics(moto)
+        actions = Actions()
+        actions.register("arn:aws:sns:", notify(topics))
+        alarms = AlarmBook(store, timers, actions)
         registry = Registry(self.world)
         models = Models(self.world, registry.resolve)
-        self.endpoints = Endpoints(self.world, models, self.hosting)
+        self.endpoints = Endpoints(self.world, models, self.hosting, alarm=alarms.state_of)
         sagemaker = [registry.groups, registry, models, self.endpoints.configs, self.endpoints]
-        own = {"sagemaker": only("sagemaker", sagemaker)}
+        cloudwatch = [MetricsPart(store, timers.clock), AlarmsPart(alarms, self.world.tags)]
+        own = {
+            "sagemaker": only("sagemaker", sagemaker),
+            "cloudwatch": only("cloudwatch", cloudwatch),
+        }
         self.control = ControlPlane(moto, own, self.world.tags, before_s3=objects.settle)
         runtime = Runtime(
             self.hosting.live, timers.clock, chance=self.hosting.chance, lost=self.hosting.mend
         )
-        asynchronous = Asynchronous(runtime, self.world, MotoTopics(moto).publish)
+        asynchronous = Asynchronous(runtime, self.world, topics.publish)
         timers.every(_MINUTE_S, asynchronous.measure)
         timers.every(_MINUTE_S, self.hosting.reap)
         self.app = App(self.control, runtime, asynchronous, self._admin)
@@ -115,10 +130,3 @@ class LocalAws:
                 "operations": self.control.operations(),
             }
         raise ValueError(f"there is no {what!r}; there are clock and status")
-
-
-class _NoMetrics:
-    """Until CloudWatch is there."""
-
-    def put(self, *_: object, **__: object) -> None:
-        """Keep nothing."""

@@ -93,18 +93,11 @@ class Live:
         Raises:
             AwsError: there is no such variant.
         """
+        if target is not None:
+            return self._named(target)
         group = self.groups[0]
         if len(self.groups) > 1:
             group = chance.choices(self.groups, [each.share for each in self.groups])[0]
-        if target is not None:
-            found = group.named(target)
-            if found is None:
-                names = ", ".join(each.name for each in group.variants)
-                raise AwsError(
-                    "ValidationError",
-                    f"Variant {target} not found for endpoint {self.endpoint}: it has {names}",
-                )
-            return group, found
         if len(group.variants) == 1:
             return group, group.variants[0]
         weights = [each.weight for each in group.variants]
@@ -115,3 +108,13 @@ class Live:
                 f"TargetVariant, or give one a weight",
             )
         return group, chance.choices(group.variants, weights)[0]
+
+    def _named(self, target: str) -> tuple[Group, Variant]:
+        """The variant of that name, wherever it is; the new one first while traffic is shifted."""
+        for group in reversed(self.groups):
+            found = group.named(target)
+            if found is not None:
+                return group, found
+        names = ", ".join(each.name for group in self.groups for each in group.variants)
+        text = f"Variant {target} not found for endpoint {self.endpoint}: it has {names}"
+        raise AwsError("ValidationError", text)

@@ -19,6 +19,8 @@ __all__ = ["NAMESPACE", "Meter"]
 NAMESPACE = "AWS/SageMaker"
 """Where the metrics of endpoints are."""
 
+_FINE = range(200, 300)
+_THROTTLED = 429
 _CLIENT_ERRORS = range(400, 500)
 _SERVER_ERRORS = range(500, 600)
 _MICROSECONDS = 1_000_000
@@ -58,11 +60,9 @@ class Meter:
             model_status: that the container answered with, or None if it did not answer.
         """
         with self._lock:
-            self._statuses[status] += 1
-            if model_status is None or model_status in _SERVER_ERRORS:
-                self._model_errors[1.0] += 1
-            else:
-                self._model_errors[0.0] += 1
+            self._statuses[status if model_status is None else model_status] += 1
+            if status != _THROTTLED:  # otherwise the model was not asked
+                self._model_errors[0.0 if model_status in _FINE else 1.0] += 1
             self._per_instance[1 / instances if instances else 1.0] += 1
             self._latency[round(model_s * _MICROSECONDS)] += 1
             self._overhead[round(overhead_s * _MICROSECONDS)] += 1

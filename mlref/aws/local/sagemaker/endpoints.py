@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from mlref.aws.local.errors import validation
+from mlref.aws.local.errors import AwsError, validation
 from mlref.aws.local.hosting.hosting import GroupSpec, Hosting, VariantSpec
 from mlref.aws.local.hosting.live import Live
 from mlref.aws.local.hosting.rollout import plan
@@ -61,7 +61,7 @@ class Endpoints(Part):
         models: which the configurations name.
         configs: which the endpoints name.
         hosting: runs them.
-        alarm: gives an alarm's state, or None if there is no such alarm.
+        alarm: gives an alarm's state, or raises an `AwsError` if there is no such alarm.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Endpoints(Part):
         models: Models,
         hosting: Hosting,
         *,
-        alarm: Callable[[str], str | None] = lambda _: None,
+        alarm: Callable[[str], str],
     ) -> None:
         self.configs = EndpointConfigs(world, models, self.users_of)
         self._world = world
@@ -173,9 +173,8 @@ class Endpoints(Part):
         spec = self._spec(config)
         count = sum(int(each.settings.get("InitialInstanceCount", 1)) for each in spec.variants)
         steps = plan(deployment, count)
-        unknown = [name for name in steps.alarms if self._alarm(name) is None]
-        if unknown:
-            raise validation(f"there is no alarm {unknown[0]!r}; create it before the deployment")
+        for name in steps.alarms:
+            self._check_alarm(name)
         update = Update(self._world, self._hosting, record.name, spec, steps, alarm=self._alarm)
 
         def done(reason: str | None) -> None:
@@ -286,6 +285,13 @@ class Endpoints(Part):
             config.get("AsyncInferenceConfig"),
         )
 
+    def _check_alarm(self, name: str) -> None:
+        try:
+            self._alarm(name)
+        except AwsError as error:
+            text = f"there is no alarm {name!r}; create it before the deployment"
+            raise validation(text) from error
+
     def _variant(self, settings: Mapping[str, Any]) -> VariantSpec:
         return VariantSpec(settings, self._models.containers(settings["ModelName"])[0])
 
@@ -313,11 +319,14 @@ class Endpoints(Part):
     def _create(self, record: Record, spec: GroupSpec) -> None:
         try:
             group = self._hosting.build(record.name, spec)
-        except Exception as error:
-            with self._lock:
-                record.reason = str(error)
-                self._now(record, "Failed")
-            logger.warning("endpoint %s: %s", record.name, error)
+        except WorkerError as error:
+            record.reason = str(error)
+            self._now(record, "Failed")
+            return
+        except Exception:
+            logger.exception("endpoint %s could not be created", record.name)
+            record.reason = "Request to service failed. The log of the local AWS tells more."
+            self._now(record, "Failed")
             return
         self._hosting.publish(Live(record.name, (group,)))
         self._now(record, "InService")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.hosting import GroupSpec, Hosting
 from mlref.aws.local.hosting.live import Group, Live
 from mlref.aws.local.hosting.rollout import Plan, Step
@@ -47,7 +48,7 @@ class Update:
         spec: GroupSpec,
         plan: Plan,
         *,
-        alarm: Callable[[str], str | None],
+        alarm: Callable[[str], str],
     ) -> None:
         self.config = spec.config
         self.started: datetime = world.clock.now()
@@ -116,7 +117,7 @@ class Update:
             variant.fleet.resize(max(1, round(wanted * (step.instances or 0) / total)))
 
     def _watch(self) -> None:
-        ringing = [name for name in self._plan.alarms if self._alarm(name) == "ALARM"]
+        ringing = [name for name in self._plan.alarms if self._rings(name)]
         limit_s = self._plan.limit_s
         if ringing:
             self._back(f"Auto rollback: the alarm {ringing[0]} is in state ALARM")
@@ -128,6 +129,12 @@ class Update:
             self._timer = self._world.timers.after(wait_s, self._watch)
         else:
             self._next()
+
+    def _rings(self, name: str) -> bool:
+        try:
+            return self._alarm(name) == "ALARM"
+        except AwsError:  # it was deleted meanwhile
+            return False
 
     def _next(self) -> None:
         self._step += 1

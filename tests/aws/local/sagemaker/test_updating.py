@@ -209,3 +209,47 @@ def test_what_is_under_way_is_not_disturbed(
             getattr(account.sagemaker, call)(**given)
     account.cloud.advance(600)
     account.settled(name)
+
+
+def test_an_alarm_takes_a_canary_back(
+    account: Any,
+    endpoint_of: Callable[..., str],
+    configs: tuple[str, str],
+    invoke: Callable[[str], str],
+) -> None:
+    """Requests to Z fail: the alarm on its metric rings, and A has all requests again."""
+    name = endpoint_of(configs[0])
+    account.cloudwatch.put_metric_alarm(
+        AlarmName=f"{name}-errors",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation4XXErrors",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": name},
+            {"Name": "VariantName", "Value": "Z"},
+        ],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=3,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+    size = {"CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
+    config = {
+        **_blue_green("CANARY", wait_s=600, **size),
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": f"{name}-errors"}]},
+    }
+    _update(account, name, configs[1], DeploymentConfig=config)
+    _baking(account, name)
+    for _ in range(20):
+        with pytest.raises(ClientError, match="415"):
+            account.sagemaker_runtime.invoke_endpoint(
+                EndpointName=name, TargetVariant="Z", ContentType="text/weird", Body=b"1"
+            )
+    account.cloud.advance(180)
+    told = account.settled(name)
+    assert told["EndpointStatus"] == "InService"
+    assert told["EndpointConfigName"] == configs[0]
+    assert f"{name}-errors" in told["FailureReason"]
+    assert set(_shares(invoke, name, 40)) == {"A"}
+    account.cloudwatch.delete_alarms(AlarmNames=[f"{name}-errors"])

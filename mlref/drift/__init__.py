@@ -1,0 +1,3 @@
+"""Whether rows are still what they were: baselines, distances, checks."""
+
+__all__: list[str] = []

@@ -8,6 +8,7 @@
 - `session` gives a boto3 session for the local AWS or for a real account; only endpoint and
   credentials differ.
 - `start` and `shared` give a local AWS without a session; see `mlref.aws.local`.
+- `leftovers` and `nuke` list and delete what sessions have created, on either cloud.
 
 They need the extra "aws", which is imported on first use.
 """
@@ -18,12 +19,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlref.aws.client import Session, session
     from mlref.aws.local.cloud import Cloud, shared, start
+    from mlref.aws.sweep import leftovers, nuke
 
-__all__ = ["Cloud", "Session", "session", "shared", "start"]
+__all__ = ["Cloud", "Session", "leftovers", "nuke", "session", "shared", "start"]
 
 _MODULES = {
     "Cloud": "local.cloud",
     "Session": "client",
+    "leftovers": "sweep",
+    "nuke": "sweep",
     "session": "client",
     "shared": "local.cloud",
     "start": "local.cloud",

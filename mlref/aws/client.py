@@ -56,12 +56,14 @@ class Session(Protocol):
         name: what the tag `mlref:session` of all that it creates says.
         expires: what the tag `mlref:expires` says.
         local: the local AWS, for instance to move its clock on; None for a real one.
+        region_name: as in "us-east-1".
     """
 
     cloud: CloudName
     name: str
     expires: datetime
     local: Cloud | None
+    region_name: str
 
     def client(self, service_name: str, **options: Any) -> Any:
         """A client; see `boto3.Session.client`."""
@@ -208,7 +210,14 @@ def _session_type() -> Any:
                 own = self.runtime_url if service_name == "sagemaker-runtime" else local.url
                 given["endpoint_url"] = url or own
             merged = default if config is None else default.merge(config)
-            return super().client(service_name, region_name, config=merged, **given)
+            made = super().client(service_name, region_name, config=merged, **given)
+            url = made.meta.endpoint_url
+            if local is None and not given.get("endpoint_url") and _is_loopback(url):
+                raise CloudError(
+                    f"{service_name} of a real account is {url}, a local AWS, by a variable or by "
+                    f'~/.aws/config; take that out, or take cloud="local"'
+                )
+            return made
 
     return CloudSession
 

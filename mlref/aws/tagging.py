@@ -6,7 +6,8 @@ From then on every client of the session adds `mlref:session` and `mlref:expires
 that creates something and can carry tags. A tag of the user's own with the same key stays. The tags
 are what `mlref.aws.sweep` finds forgotten things by.
 
-What exists already is not tagged: it may be somebody else's, and would be swept.
+What exists already is not tagged: it may be somebody else's, and would be swept. One thing to know:
+creating a topic of SNS once more is refused if it has other tags, so two sessions do not share one.
 """
 
 from __future__ import annotations

@@ -208,6 +208,23 @@ def test_a_real_session_refuses_to_be_a_local_one() -> None:
         session("aws", estimate=Estimate(), environ=environ)
 
 
+@pytest.mark.usefixtures("credentials")
+def test_a_real_session_is_not_led_astray_by_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also a profile can name the local AWS; a real account would seem to answer."""
+    config = tmp_path / "config"
+    config.write_text("[default]\nendpoint_url = http://127.0.0.1:9\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    made, _ = _real()
+    with pytest.raises(CloudError, match=r"sagemaker of a real account is http://127\.0\.0\.1:9"):
+        made.client("sagemaker")
+    with pytest.raises(CloudError, match="s3 of a real account"):
+        made.resource("s3")
+    private = "https://vpce-1.sagemaker.example"
+    assert made.client("sagemaker", endpoint_url=private).meta.endpoint_url == private
+
+
 def test_what_is_no_cloud_is_refused() -> None:
     """The names are two; a time to live is above zero."""
     with pytest.raises(ValueError, match='cloud must be "local" or "aws", got \'azure\''):

@@ -223,6 +223,14 @@ class AlarmBook:
                 if name in self._alarms:
                     self._alarms[name].settings["ActionsEnabled"] = enabled
 
+    def drop_action(self, action: str) -> None:
+        """Let no alarm act this way any more, as what it named is gone."""
+        with self._lock:
+            for alarm in self._alarms.values():
+                for member in _ACTIONS.values():
+                    left = [each for each in alarm.settings[member] if each != action]
+                    alarm.settings[member] = left
+
     def history(self) -> list[dict[str, Any]]:
         """What happened in the last two weeks, the earliest first."""
         with self._lock:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mlref.errors import MlrefError
 from mlref.serving.access import print_access_log
-from mlref.serving.environment import Start, from_environment, locate
+from mlref.serving.environment import MODELS_DIR, Start, from_environment, locate
 from mlref.serving.server import serve
 from mlref.serving.settings import Settings
 
@@ -45,12 +45,16 @@ def main(
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
         settings = Settings(**tuned)
+        completed = _completed(given, start)
+        most = completed.pop("max_models")
+        if most is not None and settings.max_models == Settings.max_models:
+            settings = dataclasses.replace(settings, max_models=most)
         if settings.access_log:
             print_access_log()
         serve(
             settings=settings,
             announce=lambda url: print(f"serving on {url}", flush=True),  # noqa: T201 - a command
-            **_completed(given, start),
+            **completed,
         )
     except (MlrefError, OSError, ValueError) as error:
         text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -74,6 +78,13 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--repository", help="folder of artefacts; SIGHUP reads it again")
     parser.add_argument("--admin", action="store_true", help="let callers load and unload models")
     parser.add_argument("--handlers", help="inference.py that answers SageMaker's /invocations")
+    parser.add_argument(
+        "--multi-model",
+        nargs="?",
+        const=MODELS_DIR,
+        metavar="FOLDER",
+        help=f"let SageMaker load models from below this folder (default: {MODELS_DIR})",
+    )
     for field in dataclasses.fields(Settings):
         flag, default = f"--{field.name.replace('_', '-')}", field.default
         if isinstance(default, bool):
@@ -89,16 +100,19 @@ def _completed(given: dict[str, Any], asked: Callable[[], Start] | None) -> dict
     Raises:
         ValueError: they say nothing, or what cannot be followed.
     """
-    named = given["artifact_folders"] or given["repository"]
+    named = given["artifact_folders"] or given["repository"] or given["multi_model"]
     if asked is None:
         asked = Start if named else lambda: from_environment(os.environ)
     start = asked()
     found = {**given, "host": given["host"] or start.host or _LOOPBACK}
+    found["max_models"] = start.max_models
     if given["port"] is None:
         found["port"] = start.port or 0
     if start.health_route and start.predict_route:
         found["vertex"] = (start.health_route, start.predict_route)
-    if not named:
+    if not named and start.models is not None:
+        found["multi_model"] = start.models
+    elif not named:
         if start.artifact is None:
             raise ValueError("name an artefact's folder: python -m mlref.serving ARTIFACT")
         found["artifact_folders"] = [locate(start)]

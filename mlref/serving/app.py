@@ -17,6 +17,7 @@ answer that is not a success has one form: {"error", "problems"}.
 """
 
 # No postponed annotations: FastAPI looks names up where functions are defined, not in globals.
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from mlref.serving.engine import Authorize, Engine
 from mlref.serving.exchange import Reply
 from mlref.serving.exchange import Request as Asked
 from mlref.serving.protocols import admin as admin_routes
+from mlref.serving.protocols import multi_model as multi_model_routes
 from mlref.serving.protocols import native, open_inference, sagemaker
 from mlref.serving.protocols import vertex as vertex_ai
 from mlref.serving.settings import DEFAULT_SETTINGS, Settings
@@ -57,6 +59,7 @@ def create_app(
     handlers: Callable[[Asked], Reply] | None = None,
     vertex: tuple[str, str] | None = None,
     admin: Sources | None = None,
+    multi_model: str | os.PathLike[str] | None = None,
 ) -> Any:
     """The application that serves artefacts, for any ASGI server: a FastAPI with an `engine`.
 
@@ -69,6 +72,7 @@ def create_app(
         handlers: answers SageMaker's /invocations, as `protocols.handlers.Handlers.bind` gives it.
         vertex: the paths that Vertex AI asks for health and for predictions.
         admin: lets callers load and unload models from these folders; None lets nobody.
+        multi_model: lets SageMaker load models from below this folder, and unload them.
 
     Raises:
         MissingExtraError: FastAPI is not installed.
@@ -111,6 +115,8 @@ def create_app(
         vertex_ai.add_routes(app, engine, health_route=vertex[0], predict_route=vertex[1])
     if admin is not None:
         admin_routes.add_routes(app, engine, admin)
+    if multi_model is not None:
+        multi_model_routes.add_routes(app, engine, multi_model)
     return app
 
 
@@ -151,7 +157,8 @@ def _add_routes(app: "FastAPI", engine: Engine) -> None:
     async def health() -> Response:
         if not engine.ready:
             return answer(503, {"status": _state(engine)})
-        model = wire.model_name(engine.repository.find().artifact.manifest)
+        found = engine.repository.served()[:1]
+        model = wire.model_name(engine.repository.find().artifact.manifest) if found else None
         return answer(200, {"status": "ok", "model": model})
 
     @app.get("/health/live", summary="200 while the process runs")

@@ -82,6 +82,7 @@ class Engine:
         routes: the paths that are answered here.
         metrics: what is counted.
         cache: predictions that were made before, or None.
+        needs_model: whether a server without any model counts as not ready.
         draining: whether the server is about to end.
         closing: whether clients are asked to come back on another connection.
         in_flight: requests that have no reply yet.
@@ -102,6 +103,7 @@ class Engine:
         self.cache = cache
         self.authorize = authorize
         self.access = access.AccessLog() if settings.access_log else None
+        self.needs_model = True
         self.draining = False
         self.closing = False
         self.in_flight = 0
@@ -114,7 +116,7 @@ class Engine:
     @property
     def ready(self) -> bool:
         """Whether new requests are welcome: there is a model, and the server does not drain."""
-        return len(self.repository) > 0 and not self.draining
+        return not self.draining and (len(self.repository) > 0 or not self.needs_model)
 
     def refuse(
         self,
@@ -233,7 +235,7 @@ class Engine:
             reply.headers = (*reply.headers, *error.headers)
         elif isinstance(error, errors.UnknownModelError):
             reply = codec.refuse(404, str(error))
-            if not len(self.repository):
+            if self.needs_model and not len(self.repository):
                 reply = codec.refuse(503, str(error))
                 reply.headers = (*reply.headers, self._retry_after)
         elif isinstance(error, NotFinitePredictionsError):

@@ -1,7 +1,9 @@
 """What a cloud's variables say of how to start: where the model is, and where to listen.
 
     Vertex AI   AIP_STORAGE_URI, AIP_HTTP_PORT, AIP_HEALTH_ROUTE, AIP_PREDICT_ROUTE
-    SageMaker   SM_MODEL_DIR (default /opt/ml/model), SAGEMAKER_BIND_TO_PORT (default 8080)
+    SageMaker   SM_MODEL_DIR (default /opt/ml/model), SAGEMAKER_BIND_TO_PORT (default 8080);
+                SAGEMAKER_MULTI_MODEL=true: models come and go below /opt/ml/models, at most
+                MLREF_MAX_MODELS of them at a time
 
 Where none of them is set, nobody but the user says anything. SageMaker itself sets no variable that
 every container can rely on, so an image that is made for it sets SM_MODEL_DIR.
@@ -37,6 +39,7 @@ from urllib.parse import unquote, urlsplit
 from mlref import errors
 
 __all__ = [
+    "MODELS_DIR",
     "Start",
     "fetch_storage",
     "find_artifact",
@@ -45,10 +48,14 @@ __all__ = [
     "locate",
 ]
 
+MODELS_DIR = "/opt/ml/models"
+"""Where SageMaker puts the models of a multi-model endpoint."""
+
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - in a container, the cloud connects from outside
 _PORT = 8080
 _LAST_PORT = 65535
 _MODEL_DIR = "/opt/ml/model"
+_TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 _VERTEX = ("AIP_HTTP_PORT", "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE", "AIP_STORAGE_URI")
 _SAGEMAKER = (
     "SAGEMAKER_BATCH",
@@ -62,6 +69,7 @@ _SAGEMAKER = (
 _ROUTE = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")  # a path of RFC 3986, nothing encoded
 _MANIFEST = "manifest.json"
 _SHOWN = 10
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,8 @@ class Start:
         port: the port to listen on.
         health_route: the path that Vertex AI asks whether the server is ready.
         predict_route: the path that Vertex AI sends requests to.
+        models: the folder below which SageMaker puts the models of a multi-model endpoint.
+        max_models: how many of those may be loaded at a time.
     """
 
     platform: str = ""
@@ -84,6 +94,8 @@ class Start:
     port: int | None = None
     health_route: str | None = None
     predict_route: str | None = None
+    models: str | None = None
+    max_models: int | None = None
 
 
 def from_environment(environ: Mapping[str, str]) -> Start:
@@ -112,6 +124,8 @@ def from_environment(environ: Mapping[str, str]) -> Start:
 def for_container(environ: Mapping[str, str]) -> Start:
     """How our own image starts: what a cloud says, and an artefact, host and port in any case.
 
+    Where SageMaker brings the models later, there is no artefact.
+
     Args:
         environ: the variables, for instance `os.environ`. One that is empty counts as not set.
 
@@ -125,7 +139,8 @@ def for_container(environ: Mapping[str, str]) -> Start:
     given = {name: value for name, value in environ.items() if value}
     start = from_environment(given)
     folder = given.get("MLREF_MODEL_DIR") or given.get("STORAGE_URI") or _MODEL_DIR
-    start = replace(start, artifact=start.artifact or folder)
+    if start.models is None:
+        start = replace(start, artifact=start.artifact or folder)
     if start.port is None:
         start = replace(start, host=_EVERYWHERE, port=_port(given, "PORT"))
     return start
@@ -233,16 +248,24 @@ def _vertex(given: Mapping[str, str]) -> Start:
 
 
 def _sagemaker(given: Mapping[str, str]) -> Start:
+    port = _port(given, "SAGEMAKER_BIND_TO_PORT")
+    start = Start(platform="sagemaker", host=_EVERYWHERE, port=port)
     several = given.get("SAGEMAKER_MULTI_MODEL", "false")
-    if several.lower() not in {"false", "0"}:
-        text = f"SAGEMAKER_MULTI_MODEL is {several!r}, but multi-model endpoints are not supported"
-        raise ValueError(f"{text} yet; deploy one model for each endpoint, and unset it")
-    return Start(
-        platform="sagemaker",
-        artifact=given.get("SM_MODEL_DIR", _MODEL_DIR),
-        host=_EVERYWHERE,
-        port=_port(given, "SAGEMAKER_BIND_TO_PORT"),
-    )
+    if several.lower() in _TRUE:
+        return replace(start, models=MODELS_DIR, max_models=_count(given, "MLREF_MAX_MODELS"))
+    if several.lower() not in _FALSE:
+        raise ValueError(f"SAGEMAKER_MULTI_MODEL must be true or false, got {several!r}")
+    return replace(start, artifact=given.get("SM_MODEL_DIR", _MODEL_DIR))
+
+
+def _count(given: Mapping[str, str], name: str) -> int | None:
+    """A number of things, or None where the variable is not set."""
+    text = given.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text)):
+        raise ValueError(f"{name} must be a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
 def _port(given: Mapping[str, str], name: str) -> int:

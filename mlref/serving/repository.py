@@ -28,16 +28,16 @@ class Served:
 
     Attributes:
         artifact: the model.
-        name: its name.
+        name: it is asked by.
         version: its version.
         batcher: the queue before it.
         keys: gives the cache's key of some rows.
         columns: the schema as text, to compare it quickly.
     """
 
-    def __init__(self, artifact: Artifact, batcher: Batcher) -> None:
+    def __init__(self, artifact: Artifact, batcher: Batcher, name: str | None = None) -> None:
         self.artifact = artifact
-        self.name = artifact.manifest.name
+        self.name = artifact.manifest.name if name is None else name
         self.version = artifact.manifest.version
         self.batcher = batcher
         self.keys = CacheKeys(artifact.digest, artifact.inputs)
@@ -78,14 +78,18 @@ class Repository:
     def __len__(self) -> int:
         return len(self._models)
 
-    def add(self, artifact: Artifact) -> Served:
+    def add(self, artifact: Artifact, *, name: str | None = None) -> Served:
         """The model, ready; requests that name no version get it from now on.
 
         An artefact of the same name and version takes the place of the one before.
+
+        Args:
+            artifact: the model.
+            name: that it is asked by; None is the one in its manifest.
         """
         batcher = self._make(artifact)
         batcher.warm_up()
-        served = Served(artifact, batcher)
+        served = Served(artifact, batcher, name)
         with self._lock:  # what others read is never changed, but replaced
             model = self._models.get(served.name) or _Model()
             model.versions = {**model.versions, served.version: served}

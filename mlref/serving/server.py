@@ -47,6 +47,7 @@ def serve(
     handlers: str | os.PathLike[str] | None = None,
     repository: str | os.PathLike[str] | None = None,
     admin: bool = False,
+    multi_model: str | os.PathLike[str] | None = None,
     announce: Callable[[str], None] | None = None,
     log_level: str = "warning",
     **options: Any,
@@ -68,6 +69,8 @@ def serve(
             /invocations for the first artefact.
         repository: a folder of artefacts to serve as well; SIGHUP reads all folders again.
         admin: lets callers reload and unload models; see `protocols.admin`.
+        multi_model: instead of artefacts, a folder below which SageMaker puts models, and asks for
+            them to be loaded; see `protocols.multi_model`.
         announce: called with the server's URL once it listens.
         log_level: least level of uvicorn's messages; they go to the loggers `uvicorn.*`.
         options: more for `create_app`.
@@ -77,20 +80,25 @@ def serve(
         PortInUseError: somebody else listens on that port.
         MissingExtraError: FastAPI or uvicorn is not installed.
         AddressError: the address is not one of this machine, or the port needs privileges.
-        ValueError: no artefact, a digest for several, or no such cache.
+        ValueError: no artefact, a digest for several, or no such cache; or something that does not
+            go together with `multi_model`.
     """
     process.die_with_parent()
     given: Any = artifact_folders
     folders = [given] if isinstance(given, (str, os.PathLike)) else list(given)
-    sources = Sources(folders, repository=repository, digest=digest)
+    sources = None
+    if multi_model is None:
+        sources = Sources(folders, repository=repository, digest=digest)
+    elif folders or repository is not None or digest is not None or admin or handlers is not None:
+        text = "a multi-model server is told later which models to load"
+        raise ValueError(f"{text}; give no artefact, repository, digest, handlers or admin")
     with extra("serve"):
         import uvicorn
-    loaded = sources.load()
+    loaded = sources.load() if sources else []
     if handlers is not None:
         options["handlers"] = load_handlers(handlers).bind(loaded[0].folder)
-    app = create_app(
-        *loaded, settings=settings, cache=cache, admin=sources if admin else None, **options
-    )
+    options |= {"admin": sources if admin else None, "multi_model": multi_model}
+    app = create_app(*loaded, settings=settings, cache=cache, **options)
     config = uvicorn.Config(
         app,
         http=_protocol(app.engine),
@@ -127,7 +135,7 @@ def _protocol(engine: Any) -> Any:
 def _server(  # noqa: C901 - one class of small methods; uvicorn is imported late
     config: uvicorn.Config,
     engine: Any,
-    sources: Sources,
+    sources: Sources | None,
     listener: socket,
     announce: Callable[[str], None] | None,
 ) -> uvicorn.Server:
@@ -170,7 +178,8 @@ def _server(  # noqa: C901 - one class of small methods; uvicorn is imported lat
 
         def _reload(self) -> None:
             loop = asyncio.get_running_loop()
-            loop.run_in_executor(None, _reload, sources, engine)
+            if sources is not None:
+                loop.run_in_executor(None, _reload, sources, engine)
 
         def _stop_listening(self) -> None:
             for each in self.servers:

@@ -24,6 +24,7 @@ class Settings:
         retry_after_s: what a 503 tells the client to wait.
         refusal_delay_s: a 503 is sent so much later, so that clients that ask again at once cannot
             take the time of those that were accepted.
+        max_models: models that callers may load at a time; one more gets 507.
         max_batch_rows: rows of different requests that go through the model together.
         inline_ms: a batch that should take longer runs in a thread, so that health never waits.
         inline_bytes: a body that is larger is read in that thread, too.
@@ -43,6 +44,7 @@ class Settings:
     max_lag_s: float = 0.5
     retry_after_s: int = 1
     refusal_delay_s: float = 0.1
+    max_models: int = 100
     max_batch_rows: int = 256
     inline_ms: float = 2.0
     inline_bytes: int = 256 * 2**10

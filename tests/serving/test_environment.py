@@ -95,7 +95,7 @@ def test_a_developers_own_sagemaker_variable_is_no_cloud() -> None:
         ({"AIP_HTTP_PORT": "\u0661"}, "AIP_HTTP_PORT"),
         ({"SAGEMAKER_BIND_TO_PORT": "-1"}, "SAGEMAKER_BIND_TO_PORT"),
         ({"SAGEMAKER_BIND_TO_PORT": "9" * 5000}, "SAGEMAKER_BIND_TO_PORT"),
-        ({"SAGEMAKER_MULTI_MODEL": "true"}, "SAGEMAKER_MULTI_MODEL"),
+        ({"SAGEMAKER_MULTI_MODEL": "yes"}, "SAGEMAKER_MULTI_MODEL"),
         ({"AIP_HEALTH_ROUTE": "health", "AIP_PREDICT_ROUTE": "/p"}, "AIP_HEALTH_ROUTE"),
         ({"AIP_HEALTH_ROUTE": "/h", "AIP_PREDICT_ROUTE": "/p?x=1"}, "AIP_PREDICT_ROUTE"),
         ({"AIP_HEALTH_ROUTE": "/{name}", "AIP_PREDICT_ROUTE": "/p"}, "AIP_HEALTH_ROUTE"),

@@ -87,6 +87,7 @@ class LocalAws:
         asynchronous = Asynchronous(runtime, self.world, topics.publish)
         timers.every(_MINUTE_S, asynchronous.measure)
         timers.every(_MINUTE_S, self.hosting.reap)
+        timers.every(_MINUTE_S, self.hosting.measure)
         self.app = App(self.control, runtime, asynchronous, self._admin)
         self._ended = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)

@@ -28,15 +28,17 @@ class Slot:
     Attributes:
         worker: answers.
         port: where it listens, on loopback.
+        path: where it takes requests.
         in_flight: requests that were sent to it and are not answered; the event loop's alone.
         gone: that nothing more is to be sent to it.
     """
 
-    __slots__ = ("gone", "in_flight", "port", "worker")
+    __slots__ = ("gone", "in_flight", "path", "port", "worker")
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.port = worker.port
+        self.path = "/invocations"
         self.in_flight = 0
         self.gone = False
 

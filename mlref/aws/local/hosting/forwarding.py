@@ -63,7 +63,14 @@ class Forwarder:
         self._client: aiohttp.ClientSession | None = None
 
     async def send(
-        self, slot: Slot, path: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float
+        self,
+        slot: Slot,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_s: float,
+        method: str = "POST",
     ) -> Reply:
         """What a worker answers.
 
@@ -73,20 +80,29 @@ class Forwarder:
             headers: of the caller, names in lower case.
             body: of the caller.
             timeout_s: seconds that the container has for all of its answer.
+            method: of HTTP.
 
         Raises:
             ConnectionRefusedError: nothing was sent: the worker does not listen.
             ConnectionError: the worker ended, or broke the line, before it had answered.
             TimeoutError: it took too long.
         """
-        async with self.open(slot, path, headers, body, timeout_s=timeout_s) as reply:
+        sent = headers, body
+        async with self.open(slot, path, *sent, timeout_s=timeout_s, method=method) as reply:
             content = await reply.read()
             kind = reply.headers.get("Content-Type", "")
             return Reply(reply.status, kind, content, reply.headers.get(ATTRIBUTES, ""))
 
     @asynccontextmanager
     async def open(
-        self, slot: Slot, path: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float
+        self,
+        slot: Slot,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        timeout_s: float,
+        method: str = "POST",
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A worker's answer while it comes; see `send`."""
         with extra("aws"):
@@ -101,7 +117,8 @@ class Forwarder:
         limit = aiohttp.ClientTimeout(total=timeout_s)
         sent.setdefault("Content-Type", "application/octet-stream")
         try:
-            async with self._client.post(url, data=body, headers=sent, timeout=limit) as reply:
+            asked = self._client.request(method, url, data=body, headers=sent, timeout=limit)
+            async with asked as reply:
                 yield reply
         except aiohttp.ClientConnectorError as error:
             raise ConnectionRefusedError(str(error)) from error

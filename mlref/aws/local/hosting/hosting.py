@@ -19,6 +19,7 @@ from mlref.aws.local.hosting.fleet import Fleet
 from mlref.aws.local.hosting.live import Group, Live, Variant
 from mlref.aws.local.hosting.meter import Meter
 from mlref.aws.local.hosting.model_data import ModelDataError, ModelFolders
+from mlref.aws.local.hosting.multi_model import MultiModel
 from mlref.aws.local.hosting.workers import Container, Launcher, Worker, WorkerError
 from mlref.aws.local.world import World
 
@@ -45,6 +46,11 @@ class VariantSpec:
     def name(self) -> str:
         """Of the variant."""
         return str(self.settings["VariantName"])
+
+    @property
+    def several(self) -> bool:
+        """Whether it has many models, each of which is loaded when it is asked for."""
+        return self.container.get("Mode") == "MultiModel"
 
 
 class GroupSpec:
@@ -210,6 +216,12 @@ class Hosting:
             if isinstance(variant.fleet, Elastic):
                 variant.fleet.reap()
 
+    def measure(self) -> None:
+        """Tell CloudWatch how many models are loaded."""
+        for variant in self._variants():
+            if variant.models is not None:
+                variant.models.measure(self._world.metrics)
+
     def mend(self, variant: Variant) -> None:
         """Replace the dead workers of a variant, in the background; once at a time."""
         fleet = variant.fleet
@@ -287,10 +299,25 @@ class Hosting:
                 setup=lambda value: meter.observe("ModelSetupTime", value, "Microseconds"),
                 on_end=keep_log,
             )
-        return Variant(name, weight, fleet, meter, spec.settings)
+        models = self._models(endpoint, spec, meter)
+        return Variant(name, weight, fleet, meter, spec.settings, models)
+
+    def _models(self, endpoint: str, spec: VariantSpec, meter: Meter) -> MultiModel | None:
+        """What a variant loads when it is asked for, if its container is of that kind."""
+        if not spec.several:
+            return None
+        setting = spec.container.get("MultiModelConfig", {}).get("ModelCacheSetting")
+        return MultiModel(
+            endpoint,
+            spec.name,
+            self._model_data(spec.container) or "",
+            self._folders.unpacked,
+            meter,
+            cached=setting != "Disabled",
+        )
 
     def _container(self, spec: VariantSpec) -> Container:
-        uri = self._model_data(spec.container)
+        uri = None if spec.several else self._model_data(spec.container)
         try:
             folder = None if uri is None else self._folders.unpacked(uri)
         except ModelDataError as error:
@@ -301,4 +328,5 @@ class Hosting:
             folder,
             spec.container.get("Environment", {}),
             float(timeout_s or _READY_TIMEOUT_S),
+            self._folders.root if spec.several else None,
         )

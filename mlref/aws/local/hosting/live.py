@@ -16,6 +16,7 @@ from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.capture import Capture
 from mlref.aws.local.hosting.fleet import Fleet
 from mlref.aws.local.hosting.meter import Meter
+from mlref.aws.local.hosting.multi_model import MultiModel
 
 __all__ = ["Group", "Live", "Variant"]
 
@@ -30,6 +31,7 @@ class Variant:
         fleet: its workers.
         meter: what is measured of it.
         settings: the variant as the configuration has it.
+        models: that it loads when they are asked for, or None if it always has the same one.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Variant:
     fleet: Fleet
     meter: Meter
     settings: Mapping[str, Any] = field(default_factory=dict)
+    models: MultiModel | None = None
 
 
 @dataclass(frozen=True)

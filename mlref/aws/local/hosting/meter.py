@@ -39,6 +39,7 @@ class Meter:
         self._metrics = metrics
         self._dimensions = {"EndpointName": endpoint, "VariantName": variant}
         self._lock = threading.Lock()
+        self._tallies: dict[tuple[str, str], Counter[float]] = {}
         self._fresh()
 
     def count(
@@ -77,8 +78,23 @@ class Meter:
         """
         self._metrics.put(NAMESPACE, name, self._dimensions, {value: 1}, unit=unit)
 
+    def tally(self, name: str, value: float, unit: str) -> None:
+        """Count one observation of another metric, which many requests make.
+
+        Args:
+            name: for instance "ModelCacheHit".
+            value: in its unit.
+            unit: one of CloudWatch's.
+        """
+        with self._lock:
+            self._tallies.setdefault((name, unit), Counter())[value] += 1
+
     def flush(self) -> None:
         """Put what was counted since the last time."""
+        with self._lock:
+            tallies, self._tallies = self._tallies, {}
+        for (name, unit), values in tallies.items():
+            self._put(name, values, unit)
         with self._lock:
             statuses = self._statuses
             if not statuses:

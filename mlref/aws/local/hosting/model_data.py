@@ -29,12 +29,15 @@ class ModelFolders:
     Args:
         objects: what lies in S3.
         root: where to unpack; None makes a temporary folder, which `close` removes.
+
+    Attributes:
+        root: the folder below which everything is unpacked.
     """
 
     def __init__(self, objects: Objects, root: Path | None = None) -> None:
         self._objects = objects
         self._temporary = None if root else tempfile.TemporaryDirectory(prefix="mlref-models-")
-        self._root = root or Path(self._temporary.name if self._temporary else "")
+        self.root = root or Path(self._temporary.name if self._temporary else "")
         self._lock = threading.Lock()
 
     def unpacked(self, uri: str) -> Path:
@@ -75,10 +78,10 @@ class ModelFolders:
     def _made(self, digest: str, fill: Callable[[Path], None]) -> Path:
         """The folder of some content: all of it, or none."""
         with self._lock:
-            target = self._root / digest[:_DIGITS]
+            target = self.root / digest[:_DIGITS]
             if not target.is_dir():
-                self._root.mkdir(parents=True, exist_ok=True)
-                making = Path(tempfile.mkdtemp(dir=self._root))
+                self.root.mkdir(parents=True, exist_ok=True)
+                making = Path(tempfile.mkdtemp(dir=self.root))
                 try:
                     fill(making)
                 except BaseException:

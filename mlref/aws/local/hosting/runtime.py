@@ -30,6 +30,7 @@ from mlref.aws.local.hosting.forwarding import (
     no_answer,
 )
 from mlref.aws.local.hosting.live import Group, Live, Variant
+from mlref.aws.local.hosting.multi_model import TARGET_MODEL, Place, check_target
 from mlref.aws.local.world import ACCOUNT
 from mlref.aws.models import operation_model
 from mlref.runtime.clock import Clock
@@ -125,6 +126,8 @@ class Runtime:
             text = f"Endpoint {live.endpoint} is asynchronous: use InvokeEndpointAsync"
             raise AwsError("ValidationError", text)
         group, variant = live.choose(incoming.headers.get(_VARIANT), self._chance)
+        if variant.models is not None or TARGET_MODEL in incoming.headers:
+            check_target(live.endpoint, variant.models, incoming.headers)
         if group.shadow is not None and self._chance.random() < group.shadow_share:
             self._shadowed(group, group.shadow, incoming)
         reply = await self.answered(group, variant, incoming, began=began)
@@ -145,8 +148,10 @@ class Runtime:
             given["accept"] = accept
         incoming = Incoming(incoming.endpoint, given, incoming.body)
         group, variant = live.choose(given.get(_VARIANT), self._chance)
-        if isinstance(variant.fleet, Elastic) or group.asynchronous is not None:
-            text = f"Endpoint {live.endpoint} cannot stream: it is serverless or asynchronous"
+        several = variant.models is not None
+        if several or isinstance(variant.fleet, Elastic) or group.asynchronous is not None:
+            kinds = "serverless, asynchronous or multi-model"
+            text = f"Endpoint {live.endpoint} cannot stream: it is {kinds}"
             raise AwsError("ValidationError", text)
         parts = self._parts(variant, incoming)
         kind = (await anext(parts)).decode("latin-1")
@@ -256,13 +261,13 @@ class Runtime:
         self, variant: Variant, incoming: Incoming, timeout_s: float
     ) -> tuple[float, Reply]:
         """What a worker answers, and in how many seconds."""
-        fleet = variant.fleet
+        fleet = variant.fleet if variant.models is None else self._place(variant, incoming)
         while True:
             slot = await fleet.take()
             sent = time.perf_counter()
             try:
                 reply = await self._forwarder.send(
-                    slot, _PATH, incoming.headers, incoming.body, timeout_s=timeout_s
+                    slot, slot.path, incoming.headers, incoming.body, timeout_s=timeout_s
                 )
                 return time.perf_counter() - sent, reply
             except ConnectionRefusedError:  # nothing was sent: another may be asked
@@ -276,6 +281,19 @@ class Runtime:
                 raise no_answer(incoming.endpoint, variant.name, timeout_s) from error
             finally:
                 fleet.give(slot)
+
+    def _place(self, variant: Variant, incoming: Incoming) -> Place:
+        """The workers of a multi-model variant, for a request."""
+        if variant.models is None:
+            raise TypeError(f"{variant.name} always has the same model")
+        return Place(
+            variant.models,
+            variant.fleet,
+            incoming.headers[TARGET_MODEL],
+            self._forwarder,
+            lost=lambda: self._lost(variant),
+            timeout_s=_TIMEOUT_S,
+        )
 
     def _shadowed(self, group: Group, shadow: Variant, incoming: Incoming) -> None:
         """Let a shadow answer, too; the caller neither waits for it nor sees it."""

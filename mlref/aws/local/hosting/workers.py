@@ -54,12 +54,14 @@ class Container:
         folder: as /opt/ml/model, or None without model data.
         environment: the container's variables.
         ready_timeout_s: seconds until /ping must say 200.
+        models: below which models will lie that are loaded later, or None without such.
     """
 
     image: str
     folder: Path | None
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_timeout_s: float = 240.0
+    models: Path | None = None
 
 
 class Worker(Protocol):
@@ -114,16 +116,8 @@ class ProcessLauncher:
             WorkerError: it did not get ready.
         """
         name = f"i-{next(self._number):017x}"
-        if container.folder is None:
-            raise WorkerError("the model has no ModelDataUrl, and a process needs a model to serve")
         command = [sys.executable, "-m", "mlref.serving", "--port", "0", "--host", "127.0.0.1"]
-        handlers = _handlers(container)
-        if handlers is not None:
-            command += ["--handlers", str(handlers)]
-        try:
-            command.append(str(find_artifact(container.folder)))
-        except ArtifactError as error:
-            raise WorkerError(_no_ping(), log=str(error)) from error
+        command += _served(container)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
         given = dict.fromkeys(set(os.environ) - set(kept), "") | dict(container.environment)
         limits = process.Limits(ready_timeout_s=container.ready_timeout_s)
@@ -168,6 +162,25 @@ class _Process:
     def stop(self) -> None:
         """See `Worker.stop`."""
         self._child.stop()
+
+
+def _served(container: Container) -> list[str]:
+    """The arguments that tell the server which models it has.
+
+    Raises:
+        WorkerError: there is none.
+    """
+    if container.models is not None:
+        most = container.environment.get("MLREF_MAX_MODELS")
+        return [f"--multi-model={container.models}", *([f"--max-models={most}"] if most else [])]
+    if container.folder is None:
+        raise WorkerError("the model has no ModelDataUrl, and a process needs a model to serve")
+    handlers = _handlers(container)
+    found = [] if handlers is None else ["--handlers", str(handlers)]
+    try:
+        return [*found, str(find_artifact(container.folder))]
+    except ArtifactError as error:
+        raise WorkerError(_no_ping(), log=str(error)) from error
 
 
 def _handlers(container: Container) -> Path | None:

@@ -41,6 +41,11 @@ class EndpointConfigs(Part):
         variants = [self._whole(each) for each in request["ProductionVariants"]]
         shadows = [self._whole(each) for each in request.get("ShadowProductionVariants", ())]
         _check(variants, shadows, request)
+        plain = not shadows and "AsyncInferenceConfig" not in request
+        for variant in variants:
+            if self._several(variant) and not (plain and "ServerlessConfig" not in variant):
+                text = f"variant {variant['VariantName']}: a multi-model endpoint is neither"
+                raise validation(f"{text} serverless nor asynchronous, and has no shadow")
         config = {name: value for name, value in request.items() if name != "Tags"}
         config["ProductionVariants"] = variants
         if shadows:
@@ -88,6 +93,13 @@ class EndpointConfigs(Part):
             wanted = arn("sagemaker", f"endpoint-config/{name.lower()}")
             raise validation(f'Could not find endpoint configuration "{wanted}".')
         return found
+
+    def _several(self, variant: Mapping[str, Any]) -> bool:
+        """Whether a variant is of a model with many models."""
+        if "ModelName" not in variant:
+            return False
+        containers = self._models.containers(variant["ModelName"])
+        return any(each.get("Mode") == "MultiModel" for each in containers)
 
     def _whole(self, variant: Mapping[str, Any]) -> dict[str, Any]:
         """A variant with the defaults of AWS, or a refusal."""

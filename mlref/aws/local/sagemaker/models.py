@@ -116,6 +116,9 @@ class Models(Part):
         elif "Image" not in found:
             raise validation("a container needs an Image, or a ModelPackageName")
         found.setdefault("Mode", "SingleModel")
+        if found["Mode"] == "MultiModel" and model_data(found) is None:
+            text = "a container of Mode MultiModel needs ModelDataUrl: the prefix of its models"
+            raise validation(f"{text} in S3")
         return {name: value for name, value in found.items() if value != {}}
 
     def _readable(self, container: Mapping[str, Any], role: str | None) -> None:

@@ -21,6 +21,7 @@ from mlref.aws.local.hosting.runtime import Runtime
 from mlref.aws.local.hosting.workers import Launcher, ProcessLauncher
 from mlref.aws.local.moto_adapter import Moto, MotoLogs, MotoObjects, MotoTopics
 from mlref.aws.local.sagemaker.endpoints import Endpoints
+from mlref.aws.local.sagemaker.inference_components import InferenceComponents
 from mlref.aws.local.sagemaker.models import Models, model_data
 from mlref.aws.local.sagemaker.registry import Registry
 from mlref.aws.local.services import only
@@ -74,7 +75,9 @@ class LocalAws:
         registry = Registry(self.world)
         models = Models(self.world, registry.resolve)
         self.endpoints = Endpoints(self.world, models, self.hosting, alarm=alarms.state_of)
+        self.components = InferenceComponents(self.world, models, self.endpoints, self.hosting)
         sagemaker = [registry.groups, registry, models, self.endpoints.configs, self.endpoints]
+        sagemaker.append(self.components)
         cloudwatch = [MetricsPart(store, timers.clock), AlarmsPart(alarms, self.world.tags)]
         own = {
             "sagemaker": only("sagemaker", sagemaker),
@@ -98,6 +101,7 @@ class LocalAws:
         self._ended.set()
         self._ticker.join()
         self.endpoints.settle()
+        self.components.settle()
         self.hosting.close()
 
     def _tick(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlref.aws.local.hosting.capture import Capture
+from mlref.aws.local.hosting.components import Instances
 from mlref.aws.local.hosting.elastic import Elastic
 from mlref.aws.local.hosting.fleet import Fleet
 from mlref.aws.local.hosting.live import Group, Live, Variant
@@ -27,6 +28,7 @@ __all__ = ["GroupSpec", "Hosting", "VariantSpec"]
 
 logger = logging.getLogger(__name__)
 
+_SCALING = "ManagedInstanceScaling"
 _READY_TIMEOUT_S = 240.0  # that SageMaker gives a container, unless the variant says more
 
 
@@ -35,7 +37,7 @@ class VariantSpec:
 
     Attributes:
         settings: the variant as the configuration has it.
-        container: that its workers run.
+        container: that its workers run; empty if there are only inference components.
     """
 
     def __init__(self, settings: Mapping[str, Any], container: Mapping[str, Any]) -> None:
@@ -158,6 +160,16 @@ class Hosting:
             asynchronous=spec.asynchronous,
         )
 
+    def component(self, endpoint: str, name: str, spec: VariantSpec) -> Variant:
+        """An inference component without any copy; `Fleet.resize` starts some.
+
+        Args:
+            endpoint: the endpoint's name.
+            name: the component's.
+            spec: what it is made of; its settings name the variant on whose instances it is.
+        """
+        return self._variant(endpoint, spec, component=name)
+
     def retire(self, group: Group) -> None:
         """End a group's workers, and save what is still held of it."""
         for variant in group.all_variants:
@@ -270,9 +282,18 @@ class Hosting:
         groups = [group for live in list(self._live.values()) for group in live.groups]
         return [variant for group in groups for variant in group.all_variants]
 
-    def _variant(self, endpoint: str, spec: VariantSpec) -> Variant:
+    def _variant(self, endpoint: str, spec: VariantSpec, *, component: str = "") -> Variant:
         name = spec.name
+        weight = float(spec.settings.get("InitialVariantWeight", 1.0))
+        meter = Meter(self._world.metrics, endpoint, name, component=component)
+        called = f"{endpoint}/{component or name}"
+        if not spec.container:
+            kind, scaling = spec.settings["InstanceType"], spec.settings.get(_SCALING)
+            hosts = Instances(called, kind, scaling)
+            return Variant(name, weight, hosts, meter, spec.settings, components={})
         group, stream = f"/aws/sagemaker/Endpoints/{endpoint}", f"{name}/"
+        if component:
+            group = f"/aws/sagemaker/InferenceComponents/{component}"
 
         def launch() -> Worker:
             try:
@@ -284,10 +305,7 @@ class Hosting:
         def keep_log(worker: Worker) -> None:
             self._world.logs.put(group, f"{stream}{worker.name}", worker.log().splitlines())
 
-        weight = float(spec.settings.get("InitialVariantWeight", 1.0))
-        meter = Meter(self._world.metrics, endpoint, name)
         serverless = spec.settings.get("ServerlessConfig")
-        called = f"{endpoint}/{name}"
         fleet = Fleet(called, launch, 0, on_end=keep_log)
         if serverless:
             fleet = Elastic(

@@ -32,6 +32,8 @@ class Variant:
         meter: what is measured of it.
         settings: the variant as the configuration has it.
         models: that it loads when they are asked for, or None if it always has the same one.
+        components: the inference components on its instances, each as a variant; or None if it has
+            a model of its own.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Variant:
     meter: Meter
     settings: Mapping[str, Any] = field(default_factory=dict)
     models: MultiModel | None = None
+    components: dict[str, Variant] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,10 @@ class Group:
 
     @property
     def all_variants(self) -> tuple[Variant, ...]:
-        """The variants, and the shadow if there is one."""
-        return self.variants if self.shadow is None else (*self.variants, self.shadow)
+        """The variants, the shadow if there is one, and all inference components."""
+        hosts = self.variants if self.shadow is None else (*self.variants, self.shadow)
+        placed = [each for host in hosts for each in (host.components or {}).copy().values()]
+        return (*hosts, *placed)
 
     def named(self, name: str) -> Variant | None:
         """The variant of that name, if there is one."""

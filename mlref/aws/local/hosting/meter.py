@@ -33,11 +33,18 @@ class Meter:
         metrics: what CloudWatch keeps.
         endpoint: its name.
         variant: its name.
+        component: the inference component that is measured instead, or "".
     """
 
-    def __init__(self, metrics: Metrics, endpoint: str, variant: str) -> None:
+    def __init__(
+        self, metrics: Metrics, endpoint: str, variant: str, *, component: str = ""
+    ) -> None:
         self._metrics = metrics
         self._dimensions = {"EndpointName": endpoint, "VariantName": variant}
+        self._each = "InvocationsPerInstance"
+        if component:
+            self._dimensions = {"InferenceComponentName": component}
+            self._each = "InvocationsPerCopy"
         self._lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Counter[float]] = {}
         self._fresh()
@@ -112,7 +119,7 @@ class Meter:
             self._put(name, {value: number for value, number in seen.items() if number}, "None")
         model_errors, per_instance, latency, overhead = found
         self._put("InvocationModelErrors", model_errors, "None")
-        self._put("InvocationsPerInstance", per_instance, "None")
+        self._put(self._each, per_instance, "None")
         self._put("ModelLatency", latency, "Microseconds")
         self._put("OverheadLatency", overhead, "Microseconds")
 

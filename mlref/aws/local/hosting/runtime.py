@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.capture import Exchange
+from mlref.aws.local.hosting.components import COMPONENT, asked_component
 from mlref.aws.local.hosting.elastic import Elastic
 from mlref.aws.local.hosting.event_stream import CONTENT_TYPE, event, exception
 from mlref.aws.local.hosting.forwarding import (
@@ -128,6 +129,8 @@ class Runtime:
         group, variant = live.choose(incoming.headers.get(_VARIANT), self._chance)
         if variant.models is not None or TARGET_MODEL in incoming.headers:
             check_target(live.endpoint, variant.models, incoming.headers)
+        if variant.components is not None or COMPONENT in incoming.headers:
+            variant = asked_component(live.endpoint, group, variant, incoming.headers)
         if group.shadow is not None and self._chance.random() < group.shadow_share:
             self._shadowed(group, group.shadow, incoming)
         reply = await self.answered(group, variant, incoming, began=began)
@@ -148,6 +151,8 @@ class Runtime:
             given["accept"] = accept
         incoming = Incoming(incoming.endpoint, given, incoming.body)
         group, variant = live.choose(given.get(_VARIANT), self._chance)
+        if variant.components is not None or COMPONENT in given:
+            variant = asked_component(live.endpoint, group, variant, given)
         several = variant.models is not None
         if several or isinstance(variant.fleet, Elastic) or group.asynchronous is not None:
             kinds = "serverless, asynchronous or multi-model"

@@ -32,6 +32,8 @@ def described_variants(variants: Iterable[Variant], models: Models) -> list[dict
         else:
             told["CurrentInstanceCount"] = len(variant.fleet)
             told["DesiredInstanceCount"] = variant.fleet.desired
+            if scaling := variant.settings.get("ManagedInstanceScaling"):
+                told["ManagedInstanceScaling"] = scaling
         images = _images(models, variant.settings.get("ModelName"))
         if images:
             told["DeployedImages"] = [

@@ -41,6 +41,7 @@ class EndpointConfigs(Part):
         variants = [self._whole(each) for each in request["ProductionVariants"]]
         shadows = [self._whole(each) for each in request.get("ShadowProductionVariants", ())]
         _check(variants, shadows, request)
+        _check_hosts(variants, shadows, request)
         plain = not shadows and "AsyncInferenceConfig" not in request
         for variant in variants:
             if self._several(variant) and not (plain and "ServerlessConfig" not in variant):
@@ -137,7 +138,23 @@ def _check(variants: list[dict[str, Any]], shadows: list[dict[str, Any]], reques
         raise validation("shadow variants need a real-time endpoint with instances")
     if shadows and (len(variants) > 1 or len(shadows) > 1):
         raise validation("an endpoint with a shadow has one production and one shadow variant")
+
+
+def _check_hosts(
+    variants: list[dict[str, Any]], shadows: list[dict[str, Any]], request: Request
+) -> None:
+    """Refuse what does not go together with inference components."""
     without = [each["VariantName"] for each in variants if "ModelName" not in each]
+    if without and (len(without) < len(variants) or shadows):
+        text = f"variant {without[0]} has no ModelName, and others have one"
+        raise validation(f"{text}; give one to all of them, or to none")
+    serverless = any("ServerlessConfig" in each for each in variants)
+    if without and (serverless or "AsyncInferenceConfig" in request):
+        text = f"variant {without[0]} needs a ModelName"
+        raise validation(f"{text}: inference components are for real-time endpoints only")
+    if not without and any("ManagedInstanceScaling" in each for each in variants):
+        text = "ManagedInstanceScaling is only supported for inference component endpoints."
+        raise validation(text)
     if without and "ExecutionRoleArn" not in request:
         raise validation(
             f"variant {without[0]} has no ModelName: name a model, or give ExecutionRoleArn for "

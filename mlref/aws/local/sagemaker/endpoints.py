@@ -62,6 +62,10 @@ class Endpoints(Part):
         configs: which the endpoints name.
         hosting: runs them.
         alarm: gives an alarm's state, or raises an `AwsError` if there is no such alarm.
+
+    Attributes:
+        guards: called with an endpoint's name, and what is about to become of it; one refuses that
+            by raising an `AwsError`.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Endpoints(Part):
         alarm: Callable[[str], str],
     ) -> None:
         self.configs = EndpointConfigs(world, models, self.users_of)
+        self.guards: list[Callable[[str, str], object]] = []
         self._world = world
         self._models = models
         self._hosting = hosting
@@ -154,6 +159,7 @@ class Endpoints(Part):
     def update_endpoint(self, request: Request) -> Response:
         """UpdateEndpoint: other variants, without a moment in which nobody answers."""
         record = self.in_service(request["EndpointName"], "update")
+        self._guard(record, "update")
         config = self.configs.found(request["EndpointConfigName"])
         retained = None
         if request.get("RetainAllVariantProperties"):
@@ -224,6 +230,7 @@ class Endpoints(Part):
                 f'Cannot delete endpoint "{record.arn}" while it is {record.status}; wait until it '
                 f"is InService or Failed"
             )
+        self._guard(record, "delete")
         with self._lock:
             del self._records[record.name]
         live = self._hosting.withdraw(record.name)
@@ -293,7 +300,12 @@ class Endpoints(Part):
             raise validation(text) from error
 
     def _variant(self, settings: Mapping[str, Any]) -> VariantSpec:
-        return VariantSpec(settings, self._models.containers(settings["ModelName"])[0])
+        name = settings.get("ModelName")
+        return VariantSpec(settings, self._models.containers(name)[0] if name else {})
+
+    def _guard(self, record: Record, what: str) -> None:
+        for guard in self.guards:
+            guard(record.name, what)
 
     def _retained(
         self, record: Record, config: Mapping[str, Any], members: set[str]

@@ -9,6 +9,7 @@ from typing import Any
 
 import mlref
 from mlref.aws.local.app import App
+from mlref.aws.local.autoscaling.service import autoscaling
 from mlref.aws.local.cloudwatch.actions import Actions, notify
 from mlref.aws.local.cloudwatch.alarms import AlarmsPart
 from mlref.aws.local.cloudwatch.book import AlarmBook
@@ -24,6 +25,7 @@ from mlref.aws.local.sagemaker.endpoints import Endpoints
 from mlref.aws.local.sagemaker.inference_components import InferenceComponents
 from mlref.aws.local.sagemaker.models import Models, model_data
 from mlref.aws.local.sagemaker.registry import Registry
+from mlref.aws.local.sagemaker.scalable import Scalable
 from mlref.aws.local.services import only
 from mlref.aws.local.timers import LocalClock, Timers
 from mlref.aws.local.world import World
@@ -79,7 +81,13 @@ class LocalAws:
         sagemaker = [registry.groups, registry, models, self.endpoints.configs, self.endpoints]
         sagemaker.append(self.components)
         cloudwatch = [MetricsPart(store, timers.clock), AlarmsPart(alarms, self.world.tags)]
+        scalable = Scalable(self.endpoints, self.components, self.hosting)
+        scaling = autoscaling(self.world, scalable, alarms, actions)
+        gone = scaling.targets.gone
+        self.endpoints.on_removal = lambda name: gone(f"endpoint/{name}")
+        self.components.on_removal = lambda name: gone(f"inference-component/{name}")
         own = {
+            "application-autoscaling": only("application-autoscaling", scaling.parts),
             "sagemaker": only("sagemaker", sagemaker),
             "cloudwatch": only("cloudwatch", cloudwatch),
         }

@@ -167,10 +167,12 @@ class Targets(Part):
         """Deregister resources that are deleted, as AWS does.
 
         Args:
-            prefix: with which their identifiers begin, as in "endpoint/flights/".
+            prefix: with whose parts their identifiers begin, as in "endpoint/flights"; perhaps all
+                of an identifier.
         """
+        wanted = f"{prefix.rstrip('/')}/"
         for target in self._registry.all():
-            if target.place.resource_id.startswith(prefix):
+            if f"{target.place.resource_id}/".startswith(wanted):
                 self._forget(target)
 
     def _forget(self, target: Target) -> None:

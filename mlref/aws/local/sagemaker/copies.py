@@ -34,6 +34,7 @@ class Component:
     Attributes:
         specification: of each copy.
         copies: that are wanted.
+        coming: that are wanted once the change under way has ended, or None.
         status: one of AWS's.
         reason: why it failed, or "".
         served: what answers, or None.
@@ -46,12 +47,18 @@ class Component:
         self.variant = variant
         self.specification: Mapping[str, Any] = {}
         self.copies = 0
+        self.coming: int | None = None
         self.status = "Creating"
         self.reason = ""
         self.created = self.modified = at
         self.deployment: Mapping[str, Any] | None = None
         self.served: Variant | None = None
         self.work: threading.Thread | None = None
+
+    @property
+    def desired(self) -> int:
+        """Copies that were asked for last."""
+        return self.copies if self.coming is None else self.coming
 
     def listed(self) -> dict[str, Any]:
         """As ListInferenceComponents tells of it."""

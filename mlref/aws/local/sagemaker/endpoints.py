@@ -66,6 +66,7 @@ class Endpoints(Part):
     Attributes:
         guards: called with an endpoint's name, and what is about to become of it; one refuses that
             by raising an `AwsError`.
+        on_removal: called with the name of an endpoint that is deleted.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Endpoints(Part):
     ) -> None:
         self.configs = EndpointConfigs(world, models, self.users_of)
         self.guards: list[Callable[[str, str], object]] = []
+        self.on_removal: Callable[[str], object] = lambda _: None
         self._world = world
         self._models = models
         self._hosting = hosting
@@ -233,6 +235,7 @@ class Endpoints(Part):
         self._guard(record, "delete")
         with self._lock:
             del self._records[record.name]
+        self.on_removal(record.name)
         live = self._hosting.withdraw(record.name)
         self._world.tags.forget(record.arn)
         if live is not None:

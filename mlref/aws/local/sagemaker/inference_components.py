@@ -39,6 +39,9 @@ class InferenceComponents(Part):
         models: which the components name.
         endpoints: on whose instances they are.
         hosting: runs them.
+
+    Attributes:
+        on_removal: called with the name of a component that is gone.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class InferenceComponents(Part):
         self._copies = Copies(models, hosting)
         self._records: dict[str, Component] = {}
         self._lock = threading.RLock()
+        self.on_removal: Callable[[str], object] = lambda _: None
         endpoints.guards.append(self._guard)
 
     @operation
@@ -95,7 +99,7 @@ class InferenceComponents(Part):
         found: dict[str, Any] = {
             **record.listed(),
             "Specification": specification,
-            "RuntimeConfig": {"DesiredCopyCount": record.copies, "CurrentCopyCount": current},
+            "RuntimeConfig": {"DesiredCopyCount": record.desired, "CurrentCopyCount": current},
             "FailureReason": record.reason or None,
             "LastDeploymentConfig": record.deployment,
         }
@@ -123,7 +127,7 @@ class InferenceComponents(Part):
         given = _specification(request, self._copies.host(record.endpoint, record.variant))
         copies = request.get("RuntimeConfig", {}).get("CopyCount", record.copies)
         if given is None:
-            self._begin(record, "Updating", lambda: self._copies.rescale(record, copies))
+            self._rescale(record, copies)
             return {"InferenceComponentArn": record.arn}
         merged = {**record.specification, **given}
         for one, other in (("ModelName", "Container"), ("Container", "ModelName")):
@@ -142,8 +146,7 @@ class InferenceComponents(Part):
             AwsError: there is none of that name, or it is busy.
         """
         record = self._idle(request["InferenceComponentName"])
-        copies = request["DesiredRuntimeConfig"]["CopyCount"]
-        self._begin(record, "Updating", lambda: self._copies.rescale(record, copies))
+        self._rescale(record, request["DesiredRuntimeConfig"]["CopyCount"])
         return {"InferenceComponentArn": record.arn}
 
     @operation
@@ -167,7 +170,7 @@ class InferenceComponents(Part):
         Raises:
             AwsError: there is no such component.
         """
-        return self._scaled(resource_id, dimension).copies
+        return self._scaled(resource_id, dimension).desired
 
     def set(self, resource_id: str, dimension: str, capacity: int) -> None:
         """Want another number of copies; see `autoscaling.ScalableResources`.
@@ -181,7 +184,7 @@ class InferenceComponents(Part):
             AwsError: there is no such component, or it is busy.
         """
         record = self._idle(self._scaled(resource_id, dimension).name)
-        self._begin(record, "Updating", lambda: self._copies.rescale(record, capacity))
+        self._rescale(record, capacity)
 
     def settle(self) -> None:
         """Wait until nothing is under way in the background."""
@@ -241,7 +244,16 @@ class InferenceComponents(Part):
             raise validation("a multi-model container cannot be an inference component")
         return specification
 
-    def _begin(self, record: Component, status: str, work: Callable[[], None]) -> None:
+    def _rescale(self, record: Component, copies: int) -> None:
+        self._begin(record, "Updating", lambda: self._copies.rescale(record, copies), copies)
+
+    def _begin(
+        self,
+        record: Component,
+        status: str,
+        work: Callable[[], None],
+        coming: int | None = None,
+    ) -> None:
         """Do something in the background, and tell how it ended."""
 
         def run() -> None:
@@ -257,14 +269,14 @@ class InferenceComponents(Part):
             except Exception:
                 logger.exception("the inference component %s", record.name)
                 reason = "Request to service failed. The log of the local AWS tells more."
-            record.reason = reason
+            record.reason, record.coming = reason, None
             record.modified = self._world.clock.now()
             record.status = "Failed" if record.served is None else "InService"
 
         with self._lock:
             if record.work is not None:
                 self._idle(record.name)
-            record.status = status
+            record.status, record.coming = status, coming
             record.work = threading.Thread(target=run, name=f"component {record.name}", daemon=True)
             record.work.start()
 
@@ -272,6 +284,7 @@ class InferenceComponents(Part):
         self._world.tags.forget(record.arn)
         with self._lock:
             del self._records[record.name]
+        self.on_removal(record.name)
 
 
 def _specification(request: Request, host: Variant) -> Mapping[str, Any] | None:

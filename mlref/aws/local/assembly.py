@@ -85,6 +85,7 @@ class LocalAws:
         scaling = autoscaling(self.world, scalable, alarms, actions)
         gone = scaling.targets.gone
         self.endpoints.on_removal = lambda name: gone(f"endpoint/{name}")
+        self.endpoints.scaled = scaling.targets.registered
         self.components.on_removal = lambda name: gone(f"inference-component/{name}")
         own = {
             "application-autoscaling": only("application-autoscaling", scaling.parts),

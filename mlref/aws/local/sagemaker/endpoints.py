@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +67,7 @@ class Endpoints(Part):
         guards: called with an endpoint's name, and what is about to become of it; one refuses that
             by raising an `AwsError`.
         on_removal: called with the name of an endpoint that is deleted.
+        scaled: called with a prefix as in "endpoint/flights/"; gives what is scaled automatically.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Endpoints(Part):
         self.configs = EndpointConfigs(world, models, self.users_of)
         self.guards: list[Callable[[str, str], object]] = []
         self.on_removal: Callable[[str], object] = lambda _: None
+        self.scaled: Callable[[str], Sequence[str]] = lambda _: ()
         self._world = world
         self._models = models
         self._hosting = hosting
@@ -179,6 +181,7 @@ class Endpoints(Part):
             deployment = record.deployment or {}
         config = self._retained(record, config, retained or set())
         spec = self._spec(config)
+        self._check_scaled(record, config)
         count = sum(int(each.settings.get("InitialInstanceCount", 1)) for each in spec.variants)
         steps = plan(deployment, count)
         for name in steps.alarms:
@@ -242,6 +245,20 @@ class Endpoints(Part):
             for group in live.groups:
                 threading.Thread(target=self._hosting.retire, args=(group,), daemon=True).start()
         return {}
+
+    def _check_scaled(self, record: Record, config: Mapping[str, Any]) -> None:
+        """A variant that is scaled automatically keeps its name and its instance type."""
+        before, after = (
+            {each["VariantName"]: each.get("InstanceType") for each in one["ProductionVariants"]}
+            for one in (record.config_settings, config)
+        )
+        for resource in self.scaled(f"endpoint/{record.name}/variant/"):
+            name = resource.rpartition("/")[2]
+            if name not in after or before.get(name) != after[name]:
+                raise validation(
+                    f'The variant(s) "{name}" must be deregistered as scalable targets with AWS '
+                    f"Auto Scaling before they can be removed or have their instance type modified."
+                )
 
     def found(self, name: str) -> Record:
         """An endpoint.

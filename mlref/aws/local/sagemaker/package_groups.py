@@ -91,7 +91,11 @@ class PackageGroups(Part):
 
     @operation
     def delete_model_package_group(self, request: Request) -> Response:
-        """DeleteModelPackageGroup; one that holds versions stays."""
+        """DeleteModelPackageGroup.
+
+        Raises:
+            AwsError: it holds versions.
+        """
         group = self.found(request["ModelPackageGroupName"])
         if group.versions:
             held = "1 version" if group.versions == 1 else f"{group.versions} versions"

@@ -105,7 +105,11 @@ class Registry(Part):
 
     @operation
     def create_model_package(self, request: Request) -> Response:
-        """CreateModelPackage; asking again with the same ClientToken gives the same package."""
+        """CreateModelPackage; asking again with the same ClientToken gives the same package.
+
+        Raises:
+            AwsError: the request asks for what the local AWS does not do.
+        """
         name, group_name = request.get("ModelPackageName"), request.get("ModelPackageGroupName")
         with self._lock:
             token = request.get("ClientToken", "")

@@ -52,6 +52,8 @@ CPU_BUDGETS_S = {
     "01_deployment_steps": 100.0,
     # Two dozen containers and their clients; the builder's own time is the daemon's.
     "02_containers": 40.0,
+    # Two training jobs, nine workers, some thousand requests.
+    "03_sagemaker": 150.0,
 }
 
 Runner = Callable[[NotebookNode, Path], float]

@@ -1,4 +1,4 @@
-"""The generated parts of README and docs: the table of the questions, the picture, the glossary.
+"""The generated parts of README and docs: the questions, the picture, the glossary, the local AWS.
 
 python tools/readme.py build    write them
 python tools/readme.py check    fail if they differ from what build would write
@@ -24,6 +24,7 @@ PICTURE = Path("docs/images/monitor.png")
 PICTURE_NOTEBOOK = Path("notebooks/01_deployment_steps.ipynb")
 PICTURE_TAG = "readme-picture"
 GLOSSARY = Path("docs/glossary.md")
+LOCAL_AWS = Path("docs/local-aws.md")
 
 
 def chapter_table() -> str:
@@ -65,6 +66,18 @@ def picture(notebook: Path) -> bytes:
     raise ValueError(f"{notebook.name}: no cell tagged {PICTURE_TAG} with a picture; execute it")
 
 
+def local_aws() -> str:
+    """The page on the local AWS: where it is not AWS, and the operations that it has."""
+    from mlref.aws.local import honesty
+    from mlref.aws.local.assembly import LocalAws
+
+    local = LocalAws()
+    try:
+        return honesty.to_markdown(local.control.own())
+    finally:
+        local.close()
+
+
 def generated(root: Path) -> dict[Path, bytes]:
     """Each generated file of a checkout, and what belongs into it."""
     readme = (root / "README.md").read_text(encoding="utf-8")
@@ -72,6 +85,7 @@ def generated(root: Path) -> dict[Path, bytes]:
         Path("README.md"): readme_text(readme).encode(),
         PICTURE: picture(root / PICTURE_NOTEBOOK),
         GLOSSARY: glossary.to_markdown().encode(),
+        LOCAL_AWS: local_aws().encode(),
     }
 
 

@@ -20,16 +20,14 @@ that this process shares. It never reads ~/.aws, and it never speaks to anything
 from __future__ import annotations
 
 import functools
-import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
-from urllib.parse import urlsplit
 
 from mlref.aws import spending, tagging
-from mlref.aws.local.cloud import Cloud, shared
+from mlref.aws.local.cloud import Cloud, is_loopback, shared
 from mlref.aws.strict import install as install_check
 from mlref.cost import Estimate
 from mlref.errors import CloudError
@@ -143,7 +141,7 @@ def _real(
 ) -> Any:
     """A session on a real account, once it is allowed."""
     for name, url in environ.items():
-        if name.startswith(_URL) and _is_loopback(url):
+        if name.startswith(_URL) and is_loopback(url):
             raise CloudError(
                 f'cloud="aws" is a real account, but {name} is {url}, a local AWS; '
                 f'unset it, or take cloud="local"'
@@ -158,7 +156,7 @@ def _real(
 def _local(at: Cloud | None, environ: Mapping[str, str], region: str | None) -> Any:
     """A session on a local AWS."""
     url = environ.get(_URL)
-    if at is None and url and not _is_loopback(url):
+    if at is None and url and not is_loopback(url):
         raise CloudError(
             f'cloud="local" is on this machine, but {_URL} is {url}; unset it to have a local AWS '
             f'started, or take cloud="aws" for a real account'
@@ -180,7 +178,7 @@ def _local(at: Cloud | None, environ: Mapping[str, str], region: str | None) -> 
         botocore_session=BotocoreSession(session_vars=nowhere),
     )
     made.local = cloud
-    made.runtime_url = runtime if runtime and _is_loopback(runtime) else cloud.url
+    made.runtime_url = runtime if runtime and is_loopback(runtime) else cloud.url
     return made
 
 
@@ -205,14 +203,14 @@ def _session_type() -> Any:
             default = standard if local is None else on_loopback
             if local is not None:
                 url = given.get("endpoint_url")
-                if url and not _is_loopback(url):
+                if url and not is_loopback(url):
                     raise CloudError(f"a local session speaks to loopback only, got {url}")
                 own = self.runtime_url if service_name == "sagemaker-runtime" else local.url
                 given["endpoint_url"] = url or own
             merged = default if config is None else default.merge(config)
             made = super().client(service_name, region_name, config=merged, **given)
             url = made.meta.endpoint_url
-            if local is None and not given.get("endpoint_url") and _is_loopback(url):
+            if local is None and not given.get("endpoint_url") and is_loopback(url):
                 raise CloudError(
                     f"{service_name} of a real account is {url}, a local AWS, by a variable or by "
                     f'~/.aws/config; take that out, or take cloud="local"'
@@ -220,12 +218,3 @@ def _session_type() -> Any:
             return made
 
     return CloudSession
-
-
-def _is_loopback(url: str) -> bool:
-    """Whether an address is on this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

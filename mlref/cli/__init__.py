@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlref import __version__
-from mlref.cli import _cards, _containers, _drill, _glossary, _labs, _learner, _running
+from mlref.cli import _cards, _cloud, _containers, _drill, _glossary, _labs, _learner, _running
 from mlref.cli._group import Group
 
 __all__ = ["app", "main"]
@@ -52,7 +52,7 @@ app.command(cls=_running.PairsCommand, epilog="Example: mlref run 01 02 -p seed 
 app.command(epilog="Example: mlref doctor --json")(_running.doctor)
 app.command(epilog="Example: mlref serve build/runs/01/champion --port 8000")(_running.serve)
 
-for _commands in (_learner, _labs, _drill, _cards, _glossary, _containers):
+for _commands in (_learner, _labs, _drill, _cards, _glossary, _containers, _cloud):
     _commands.add_to(app)
 
 

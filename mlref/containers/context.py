@@ -29,8 +29,9 @@ from pathlib import Path
 from mlref.artifact import Artifact
 from mlref.containers import rootfs
 from mlref.containers.local_images import archive
-from mlref.containers.wheels import cache_folder, fetch_wheels, pinned, runtime_versions
+from mlref.containers.wheels import fetch_wheels, pinned, runtime_versions
 from mlref.errors import ContainerError
+from mlref.runtime.files import cache_folder
 
 __all__ = ["context_folder", "inputs_digest", "make_context"]
 

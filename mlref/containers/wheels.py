@@ -11,7 +11,6 @@ process is what runs in the image.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import subprocess
 import sys
@@ -24,8 +23,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from mlref.errors import ContainerError, MissingExtraError
+from mlref.runtime.files import cache_folder
 
-__all__ = ["EXTRAS", "cache_folder", "fetch_wheels", "pinned", "runtime_versions"]
+__all__ = ["EXTRAS", "fetch_wheels", "pinned", "runtime_versions"]
 
 EXTRAS = ("serve", "simd", "redis", "lambda")
 """The extras of mlref whose libraries an image brings."""
@@ -97,13 +97,6 @@ def pinned(folder: Path) -> str:
         if name != "pip":
             lines.append(f"{name}=={version} --hash=sha256:{digest}")
     return "\n".join(lines) + "\n"
-
-
-def cache_folder() -> Path:
-    """Where wheels are kept: MLREF_CACHE, else XDG_CACHE_HOME/mlref, else ~/.cache/mlref."""
-    home = os.environ.get("MLREF_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME")
-    return Path(home) if home else Path(base or Path.home() / ".cache") / "mlref"
 
 
 def _needs(distribution: str, extras: Iterable[str]) -> list[Requirement]:

@@ -27,7 +27,7 @@ from mlref.errors import FileWriteError, MlrefError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["replacing", "write_bytes", "write_json", "write_text"]
+__all__ = ["cache_folder", "replacing", "write_bytes", "write_json", "write_text"]
 
 _ADVICE = {
     errno.ENOSPC: "free some space on its disk and save again",
@@ -43,6 +43,13 @@ _ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 _STORAGE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+def cache_folder() -> Path:
+    """Where mlref keeps things: MLREF_CACHE, else XDG_CACHE_HOME/mlref, else ~/.cache/mlref."""
+    home = os.environ.get("MLREF_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(home) if home else Path(base or Path.home() / ".cache") / "mlref"
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -21,7 +21,7 @@ from mlref import errors
 from mlref.runtime.lazy import extra
 from mlref.schema import OnUnknown, Rows
 from mlref.serving.encoding import encode
-from mlref.serving.wire import problems_of
+from mlref.serving.wire import predictions_of, problems_of
 
 __all__ = ["Client", "Prediction"]
 
@@ -125,7 +125,7 @@ class Client:
         values = self._ask("POST", "/v1/predict", body)
         try:
             return Prediction(
-                _predictions(values["predictions"]),
+                predictions_of(values),
                 values["model"]["name"],
                 values["model"]["version"],
                 tuple(values["warnings"]),
@@ -182,12 +182,6 @@ class Client:
             f"{self.base_url} does not answer ({reason}); check the address, and that the server "
             f"runs: python -m mlref.serving ARTIFACT"
         )
-
-
-def _predictions(values: Any) -> np.ndarray:
-    """Whole numbers as they are: a float always has a point or an exponent on the wire."""
-    array = np.asarray(values)
-    return array if array.dtype == np.int64 else np.asarray(values, dtype=np.float32)
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,6 +17,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from mlref import errors
 from mlref.artifact import Artifact, Manifest, Output
 from mlref.schema import Column, Schema
@@ -26,6 +28,7 @@ __all__ = [
     "describe_predict",
     "dump",
     "model_name",
+    "predictions_of",
     "problems_of",
     "refusal",
     "request_schema",
@@ -56,6 +59,21 @@ def problems_of(body: Any) -> list[errors.InputProblem]:
         ]
     except (KeyError, TypeError, ValueError):
         return []
+
+
+def predictions_of(body: Any) -> np.ndarray:
+    """The predictions in the body of an answer: float32, or int64 where the model gives such.
+
+    On the wire, a float always has a point or an exponent, and a whole number has none.
+
+    Raises:
+        KeyError: it is no such body.
+        TypeError: likewise.
+        ValueError: likewise.
+    """
+    values = body["predictions"]
+    array = np.asarray(values)
+    return array if array.dtype == np.int64 else np.asarray(values, dtype=np.float32)
 
 
 def model_name(manifest: Manifest) -> dict[str, str]:

@@ -68,7 +68,8 @@ CHAPTERS = (
     Chapter(
         "03_sagemaker",
         "SageMaker",
-        "How do you deploy a model on AWS SageMaker, from training job to endpoint?",
+        "How do you deploy a model on SageMaker, and run it from the first request to the last "
+        "bill?",
         ("aws",),
         ("train", "serve", "aws", "sagemaker"),
     ),

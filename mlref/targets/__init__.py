@@ -12,14 +12,24 @@ from mlref.targets.base import Description, Endpoint, Target
 from mlref.targets.container import Container
 from mlref.targets.in_process import InProcess
 from mlref.targets.local import Local
+from mlref.targets.sagemaker import SageMaker
 
-__all__ = ["Container", "Description", "Endpoint", "InProcess", "Local", "Target", "all_targets"]
+__all__ = [
+    "Container",
+    "Description",
+    "Endpoint",
+    "InProcess",
+    "Local",
+    "SageMaker",
+    "Target",
+    "all_targets",
+]
 
 
 def all_targets() -> tuple[Target, ...]:
     """Every target with its defaults, the reference first.
 
     >>> [target.name for target in all_targets()]
-    ['in_process', 'local', 'container']
+    ['in_process', 'local', 'container', 'sagemaker']
     """
-    return (InProcess(), Local(), Container())
+    return (InProcess(), Local(), Container(), SageMaker())

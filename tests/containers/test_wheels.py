@@ -107,22 +107,3 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.ContainerError, match=r"cannot be written .*set MLREF_CACHE"):
         wheels.fetch_wheels({"demo": "1.0"}, tmp_path / "file/cache")
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"MLREF_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
-        ({"XDG_CACHE_HOME": "/b"}, "/b/mlref"),
-        ({"HOME": "/c"}, "/c/.cache/mlref"),
-    ],
-)
-def test_wheels_are_kept_where_mlref_keeps_things(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
-) -> None:
-    """MLREF_CACHE decides, then XDG_CACHE_HOME, then the home folder."""
-    for name in ("MLREF_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert str(wheels.cache_folder()) == expected

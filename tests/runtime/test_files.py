@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlref.errors import EndpointUnreachableError, FileWriteError
-from mlref.runtime.files import replacing, write_bytes, write_json, write_text
+from mlref.runtime.files import (
+    cache_folder,
+    replacing,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,3 +213,22 @@ def test_device_or_pipe_is_refused(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert link.is_symlink()
     assert names(tmp_path) == ["link", "pipe"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"MLREF_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
+        ({"XDG_CACHE_HOME": "/b"}, "/b/mlref"),
+        ({"HOME": "/c"}, "/c/.cache/mlref"),
+    ],
+)
+def test_the_cache_is_where_the_user_wants_it(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
+) -> None:
+    """MLREF_CACHE decides, then XDG_CACHE_HOME, then the home folder."""
+    for name in ("MLREF_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert str(cache_folder()) == expected

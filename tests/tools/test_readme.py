@@ -37,12 +37,16 @@ def test_a_changed_table_is_noticed() -> None:
 
 
 def test_build_writes_what_check_misses(tmp_path: Path) -> None:
-    """In a checkout without picture and glossary both are missed, then written, then current."""
+    """In a checkout without pictures and pages all are missed, then written, then current."""
     (tmp_path / "notebooks").mkdir()
     for path in (Path("README.md"), readme.PICTURE_NOTEBOOK):
         (tmp_path / path).write_bytes((ROOT / path).read_bytes())
     (tmp_path / "README.md").write_text(readme.readme_text(TEXT))
-    assert readme.stale(tmp_path) == ["docs/images/monitor.png", "docs/glossary.md"]
+    assert readme.stale(tmp_path) == [
+        "docs/images/monitor.png",
+        "docs/glossary.md",
+        "docs/local-aws.md",
+    ]
     readme.build(tmp_path)
     assert readme.stale(tmp_path) == []
 

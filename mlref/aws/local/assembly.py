@@ -20,13 +20,21 @@ from mlref.aws.local.hosting.asynchronous import Asynchronous
 from mlref.aws.local.hosting.hosting import Hosting
 from mlref.aws.local.hosting.runtime import Runtime
 from mlref.aws.local.hosting.workers import Launcher, ProcessLauncher
-from mlref.aws.local.moto_adapter import Moto, MotoLogs, MotoObjects, MotoTopics
+from mlref.aws.local.jobs.execution import client_variables
+from mlref.aws.local.moto_adapter import Moto, MotoLogs, MotoObjects, MotoTags, MotoTopics
+from mlref.aws.local.overview import overview
 from mlref.aws.local.sagemaker.endpoints import Endpoints
 from mlref.aws.local.sagemaker.inference_components import InferenceComponents
 from mlref.aws.local.sagemaker.models import Models, model_data
+from mlref.aws.local.sagemaker.monitoring_definitions import MonitoringDefinitions
+from mlref.aws.local.sagemaker.monitoring_schedules import MonitoringSchedules
 from mlref.aws.local.sagemaker.registry import Registry
 from mlref.aws.local.sagemaker.scalable import Scalable
+from mlref.aws.local.sagemaker.tags import TagsPart
+from mlref.aws.local.sagemaker.training import TrainingJobs
+from mlref.aws.local.sagemaker.transform_jobs import TransformJobs
 from mlref.aws.local.services import only
+from mlref.aws.local.tagged import TaggedResources
 from mlref.aws.local.timers import LocalClock, Timers
 from mlref.aws.local.world import World
 from mlref.runtime.clock import Clock, SystemClock
@@ -45,6 +53,7 @@ class LocalAws:
         clock: that its own clock goes with.
         launcher: starts workers; None starts processes.
         seed: of what decides between variants; None takes another each time.
+        url: where it will answer, for the scripts of jobs; None tells them nothing.
 
     Attributes:
         app: the ASGI application.
@@ -57,6 +66,7 @@ class LocalAws:
         clock: Clock | None = None,
         launcher: Launcher | None = None,
         seed: int | None = None,
+        url: str | None = None,
     ) -> None:
         moto = Moto()
         objects = MotoObjects(moto)
@@ -80,6 +90,13 @@ class LocalAws:
         self.components = InferenceComponents(self.world, models, self.endpoints, self.hosting)
         sagemaker = [registry.groups, registry, models, self.endpoints.configs, self.endpoints]
         sagemaker.append(self.components)
+        told = {} if url is None else client_variables(url)
+        self.training = TrainingJobs(self.world, environment=told)
+        self.transforms = TransformJobs(self.world, models, self.hosting.launch)
+        sagemaker += [self.training, self.transforms, TagsPart(self.world.tags)]
+        definitions = MonitoringDefinitions(self.world, self.endpoints)
+        sagemaker += [definitions, MonitoringSchedules(self.world, definitions)]
+        tagged = TaggedResources(self.world.tags, MotoTags(moto).all)
         cloudwatch = [MetricsPart(store, timers.clock), AlarmsPart(alarms, self.world.tags)]
         scalable = Scalable(self.endpoints, self.components, self.hosting)
         scaling = autoscaling(self.world, scalable, alarms, actions)
@@ -91,6 +108,7 @@ class LocalAws:
             "application-autoscaling": only("application-autoscaling", scaling.parts),
             "sagemaker": only("sagemaker", sagemaker),
             "cloudwatch": only("cloudwatch", cloudwatch),
+            "resourcegroupstaggingapi": only("resourcegroupstaggingapi", [tagged]),
         }
         self.control = ControlPlane(moto, own, self.world.tags, before_s3=objects.settle)
         runtime = Runtime(
@@ -108,6 +126,8 @@ class LocalAws:
     def close(self) -> None:
         """End all that runs."""
         self._ended.set()
+        self.training.close()
+        self.transforms.close()
         self._ticker.join()
         self.endpoints.settle()
         self.components.settle()
@@ -142,5 +162,6 @@ class LocalAws:
                 "pid": os.getpid(),
                 "now": self.world.clock.now().isoformat(),
                 "operations": self.control.operations(),
+                "endpoints": overview(self.endpoints, self.hosting),
             }
         raise ValueError(f"there is no {what!r}; there are clock and status")

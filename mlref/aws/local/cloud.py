@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import sys
@@ -11,12 +12,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from mlref.errors import CloudError
 from mlref.runtime import process
 
-__all__ = ["Cloud", "shared", "start"]
+__all__ = ["Cloud", "is_loopback", "shared", "start"]
 
 _LIMITS = process.Limits(ready_timeout_s=60.0, drain_timeout_s=30.0)
 _TIMEOUT_S = 300.0  # that moving the clock may take: all that falls due runs meanwhile
@@ -73,7 +75,7 @@ class Cloud:
         return str(self._asked("clock", {"advance_s": seconds})["now"])
 
     def status(self) -> dict[str, Any]:
-        """Its version, process, time, and the operations that it has.
+        """Its version, process, time, the operations that it has, and its endpoints with workers.
 
         Raises:
             CloudError: it does not answer.
@@ -102,12 +104,16 @@ class Cloud:
             raise CloudError(f"{text}; start one with `mlref cloud start`") from error
 
 
-def start(*, port: int = 0, seed: int | None = None) -> Cloud:
+def start(
+    *, port: int = 0, seed: int | None = None, docker: bool = False, image: str | None = None
+) -> Cloud:
     """A local AWS in a process of its own, which ends with this one. Use it in a `with` block.
 
     Args:
         port: on loopback; 0 takes any that is free.
         seed: of what decides between variants; None takes another each time.
+        docker: whether workers are containers of the images that models name; if not, processes.
+        image: of which all workers are containers, whatever the models name.
 
     Raises:
         MissingExtraError: the extras "aws" and "serve" are not installed.
@@ -117,6 +123,8 @@ def start(*, port: int = 0, seed: int | None = None) -> Cloud:
     command = [sys.executable, "-m", "mlref.aws.local", "--port", str(port)]
     if seed is not None:
         command += ["--seed", str(seed)]
+    command += ["--docker"] if docker else []
+    command += [] if image is None else ["--docker-image", image]
     child = process.start(command, name="local AWS", limits=_LIMITS)
     try:
         told = child.wait_report()
@@ -137,6 +145,19 @@ def shared() -> Cloud:
         if found is None or not found._finalizer.alive:  # noqa: SLF001 - of this module
             found = _shared[os.getpid()] = start()
         return found
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine.
+
+    >>> is_loopback("http://127.0.0.1:5620"), is_loopback("https://s3.amazonaws.com")
+    (True, False)
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _let_go(owner: int, child: process.ManagedProcess | None) -> None:

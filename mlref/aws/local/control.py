@@ -16,12 +16,13 @@ from mlref.aws.local import wire
 from mlref.aws.local.allowed import ALLOWED
 from mlref.aws.local.errors import AwsError, unsupported, validation
 from mlref.aws.local.moto_adapter import Answer, Moto
-from mlref.aws.local.routing import Call, identify
+from mlref.aws.local.routing import Call, expiry_of, identify
 from mlref.aws.local.services import Handler
 from mlref.aws.local.tags import Tags
 from mlref.aws.local.world import REGION
 from mlref.aws.models import operation_model
 from mlref.aws.strict import check_shape
+from mlref.runtime.clock import Clock, SystemClock
 
 __all__ = ["ControlPlane", "refusal"]
 
@@ -39,6 +40,7 @@ class ControlPlane:
         own: service -> operation -> what answers it.
         tags: what resources carry.
         before_s3: called before a call of S3: whoever still holds objects back saves them.
+        signers: the clock of the clients, by which a presigned address expires.
     """
 
     def __init__(
@@ -48,15 +50,21 @@ class ControlPlane:
         tags: Tags,
         *,
         before_s3: Callable[[], object] = lambda: None,
+        signers: Clock | None = None,
     ) -> None:
         self._moto = moto
         self._own = own
         self._tags = tags
         self._before_s3 = before_s3
+        self._signers = signers or SystemClock()
+
+    def own(self) -> dict[str, list[str]]:
+        """The operations that we have ourselves, by service."""
+        return {service: sorted(handlers) for service, handlers in self._own.items()}
 
     def operations(self) -> dict[str, list[str]]:
-        """The operations that there are, by service."""
-        found = {service: sorted(handlers) for service, handlers in self._own.items()}
+        """The operations that there are, by service; those of the data plane are not listed."""
+        found = self.own()
         for service, names in ALLOWED.items():
             found[service] = sorted({*found.get(service, ()), *names})
         return dict(sorted(found.items()))
@@ -74,6 +82,9 @@ class ControlPlane:
         call: Call | None = None
         try:
             call = identify(method, path, query, headers, body)
+            until = expiry_of(query)
+            if until is not None and until < self._signers.now():
+                raise AwsError("AccessDenied", "Request has expired", status=403)
             if call.region != REGION and call.service not in _GLOBAL:
                 raise validation(
                     f"the local AWS has one region, {REGION}; the client signed for {call.region}"
@@ -104,16 +115,16 @@ class ControlPlane:
                 noun = "validation error" if count == 1 else "validation errors"
                 raise validation(f"{count} {noun} detected: {told}")
         response = handler(request)
-        self._tag(request, response)
+        self._tag(call.operation, request, response)
         content = wire.dump(response, model.output_shape)
         headers = {"Content-Type": wire.CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4())}
         return 200, headers, content
 
-    def _tag(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+    def _tag(self, operation: str, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         """Keep the tags of what was just created, by the ARN in the response."""
-        tags = request.get("Tags")
+        tags = request.get("Tags", {})
         arns = [value for name, value in response.items() if name.endswith("Arn")]
-        if tags and len(arns) == 1:
+        if operation.startswith("Create") and len(arns) == 1:
             pairs = (
                 tags if isinstance(tags, dict) else {each["Key"]: each["Value"] for each in tags}
             )
@@ -128,7 +139,7 @@ def refusal(error: AwsError, call: Call | None = None) -> Answer:
         call: what was asked for, if that is known.
     """
     request_id = str(uuid.uuid4())
-    protocol = _protocol(call)
+    protocol = _protocol(call, error.code)
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
     if protocol in {"ec2", "query", "rest-xml"}:
         from xml.sax.saxutils import escape
@@ -146,14 +157,14 @@ def refusal(error: AwsError, call: Call | None = None) -> Answer:
     return error.status, {**headers, "Content-Type": wire.CONTENT_TYPE}, wire.dump_error(error)
 
 
-def _protocol(call: Call | None) -> str:
+def _protocol(call: Call | None, code: str) -> str:
     """Of a service, as its model has it; JSON where it is not known."""
     from botocore.exceptions import UnknownServiceError
 
     from mlref.aws.models import service_model
 
     if call is None:
-        return "json"
+        return "rest-xml" if code == "AccessDenied" else "json"
     try:
         return str(service_model(call.service).metadata.get("protocol", "json"))
     except UnknownServiceError:

@@ -17,7 +17,7 @@ from mlref.aws.local.world import ACCOUNT, REGION, split_uri
 from mlref.runtime.clock import Clock
 from mlref.runtime.lazy import extra
 
-__all__ = ["GLOBAL", "Answer", "Moto", "MotoLogs", "MotoObjects", "MotoTopics"]
+__all__ = ["GLOBAL", "Answer", "Moto", "MotoLogs", "MotoObjects", "MotoTags", "MotoTopics"]
 
 Answer = tuple[int, Mapping[str, str], bytes]
 """Status, headers and body."""
@@ -25,6 +25,7 @@ Answer = tuple[int, Mapping[str, str], bytes]
 GLOBAL = frozenset({"iam", "sts", "s3"})
 """The services whose state belongs to an account, not to a region."""
 
+_FORM = "application/x-www-form-urlencoded"
 _DOMAINS = {"ecr": "api.ecr"}  # where the name in a domain is another one
 
 
@@ -35,10 +36,17 @@ class Moto:
         with extra("aws"):
             from moto.core.botocore_stubber import BotocoreStubber
             from moto.core.config import default_user_config
-        # AmazonSageMakerFullAccess and the others; before the first call, as IAM reads it then.
-        default_user_config["iam"]["load_aws_managed_policies"] = True
         self._stubber = BotocoreStubber()
         self._lock = threading.RLock()  # moto's backends know nothing of threads
+        # AmazonSageMakerFullAccess and the others, which a backend reads when it is made. Ours
+        # alone: moto makes one for each partition of AWS, and each would take its time.
+        settings = default_user_config["iam"]
+        before = settings["load_aws_managed_policies"]
+        settings["load_aws_managed_policies"] = True
+        try:
+            self.backend("iam")
+        finally:
+            settings["load_aws_managed_policies"] = before
 
     def call(
         self, service: str, method: str, target: str, headers: Mapping[str, str], body: bytes
@@ -60,6 +68,8 @@ class Moto:
 
         given = HTTPHeaders()
         for name, value in headers.items():
+            if service == "s3" and value.startswith(_FORM):
+                continue  # moto would read an object as a form, and keep nothing of it
             given[name] = value
         domain = _DOMAINS.get(service, service)
         url = f"https://{domain}.{REGION}.amazonaws.com{target}"
@@ -200,3 +210,22 @@ class MotoTopics:
             if topic not in backend.topics:
                 raise AwsError("NotFound", f"there is no topic {topic}; create it", status=404)
             backend.publish(message=text, arn=topic, subject=subject[:100])
+
+
+class MotoTags:
+    """The tags of what moto keeps."""
+
+    def __init__(self, moto: Moto) -> None:
+        self._moto = moto
+
+    def all(self) -> list[tuple[str, dict[str, str]]]:
+        """The ARN of each resource that has tags, and the tags."""
+        from moto.resourcegroupstaggingapi.models import iter_taggable_backends
+
+        with self._moto.locked():
+            return [
+                (each.arn, dict(each.tags))
+                for backend in iter_taggable_backends(ACCOUNT, REGION)
+                for each in backend.iter_tagged_resources()
+                if each.tags
+            ]

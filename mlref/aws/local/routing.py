@@ -13,16 +13,19 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
 from mlref.aws.local.errors import AwsError
+from mlref.aws.local.world import REGION
 from mlref.aws.models import service_model
 
-__all__ = ["Call", "identify", "scope_of"]
+__all__ = ["Call", "expiry_of", "identify", "scope_of"]
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _PRESIGNED = re.compile(r"[^/]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_OLD_SIGNATURE = {"AWSAccessKeyId", "Signature", "Expires"}  # version 2, S3's own
 _TARGETS = {  # of a header X-Amz-Target, up to the dot
     "SageMaker": "sagemaker",
     "GraniteServiceVersion20100801": "cloudwatch",
@@ -32,7 +35,10 @@ _TARGETS = {  # of a header X-Amz-Target, up to the dot
     "AmazonSQS": "sqs",
     "AmazonEC2ContainerRegistry_V20150921": "ecr",
 }
-_SIGNED = {"monitoring": "cloudwatch"}  # services whose name in a signature is another one
+_SIGNED = {  # services whose name in a signature is another one
+    "monitoring": "cloudwatch",
+    "tagging": "resourcegroupstaggingapi",
+}
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,33 @@ def scope_of(headers: Mapping[str, str], query: str) -> tuple[str, str]:
     """
     found = _SCOPE.search(headers.get("authorization", ""))
     if found is None:
-        signed = dict(parse_qsl(query)).get("X-Amz-Credential", "")
-        found = _PRESIGNED.search(signed)
+        signed = dict(parse_qsl(query))
+        if set(signed) >= _OLD_SIGNATURE:
+            return "s3", REGION
+        found = _PRESIGNED.search(signed.get("X-Amz-Credential", ""))
     if found is None:
         text = "the request is not signed; give the client any credentials, for instance test/test"
-        raise AwsError("MissingAuthenticationToken", text, status=403)
+        rest = "x-amz-target" not in headers and not _is_form(headers)
+        code = "AccessDenied" if rest else "MissingAuthenticationToken"
+        raise AwsError(code, text, status=403)
     service = found["service"].lower()
     return _SIGNED.get(service, service), found["region"]
+
+
+def expiry_of(query: str) -> datetime | None:
+    """Until when a presigned address may be used; None if it is none.
+
+    Args:
+        query: the part of the address after "?".
+    """
+    given = dict(parse_qsl(query))
+    try:
+        if set(given) >= _OLD_SIGNATURE:
+            return datetime.fromtimestamp(int(given["Expires"]), UTC)
+        begin = datetime.strptime(given["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return begin + timedelta(seconds=int(given["X-Amz-Expires"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def identify(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Call:
@@ -89,7 +115,7 @@ def identify(method: str, path: str, query: str, headers: Mapping[str, str], bod
     if target:
         prefix, _, operation = target.rpartition(".")
         return Call(_TARGETS.get(prefix, service), operation, region)
-    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if _is_form(headers):
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         if "Action" in fields:
             return Call(service, fields["Action"], region)
@@ -102,6 +128,10 @@ def identify(method: str, path: str, query: str, headers: Mapping[str, str], bod
     if best is None:
         raise AwsError("UnknownOperationException", f"{service} has no {method} {path}", status=404)
     return Call(service, best[1], region)
+
+
+def _is_form(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
 
 
 @dataclass(frozen=True)

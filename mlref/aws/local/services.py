@@ -51,29 +51,36 @@ class Part:
 
 
 def selected(
-    items: Iterable[Mapping[str, Any]], request: Request, *, name: str, status: str = ""
+    items: Iterable[Mapping[str, Any]],
+    request: Request,
+    *,
+    name: str,
+    status: str = "",
+    times: Sequence[str] = ("CreationTime", "LastModifiedTime"),
 ) -> list[Mapping[str, Any]]:
     """The items that a List operation asks for, in the order that it asks for.
 
     Args:
-        items: with "CreationTime" and perhaps "LastModifiedTime".
+        items: with the times that the request asks for.
         request: NameContains, StatusEquals, CreationTimeAfter and the like, SortBy, SortOrder.
         name: the member with an item's name.
         status: the member with its status, if it has one.
+        times: the members with its times; the first is what they are sorted by if nothing is said.
     """
     found = list(items)
     if "NameContains" in request:
         found = [each for each in found if request["NameContains"] in each[name]]
     if "StatusEquals" in request and status:
         found = [each for each in found if each[status] == request["StatusEquals"]]
-    for member in ("CreationTime", "LastModifiedTime"):
+    for member in times:
         after: datetime | None = request.get(f"{member}After")
         before: datetime | None = request.get(f"{member}Before")
         if after is not None:
             found = [each for each in found if each[member] > after]
         if before is not None:
             found = [each for each in found if each[member] < before]
-    key = {"Name": name, "Status": status or name}.get(request.get("SortBy", ""), "CreationTime")
+    keys = {"Name": name, "Status": status or name, **{each: each for each in times}}
+    key = keys.get(request.get("SortBy", ""), times[0])
     found.sort(key=lambda each: (each[key], each[name]))
     if request.get("SortOrder", "Descending") == "Descending":
         found.reverse()

@@ -44,6 +44,11 @@ class Tags:
         with self._lock:
             return dict(self._tags.get(arn, {}))
 
+    def is_known(self, arn: str) -> bool:
+        """Whether a resource is there that can have tags."""
+        with self._lock:
+            return arn in self._tags
+
     def forget(self, arn: str) -> None:
         """Take all away, as the resource is gone."""
         with self._lock:

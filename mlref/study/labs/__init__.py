@@ -11,6 +11,8 @@ In a notebook a learner needs three names:
 - `mlref.study.labs.cutting` makes exercises and solutions from one source.
 - `mlref.study.labs.answers` reads what a learner has written.
 - `mlref.study.labs.checks` is what checks are written with.
+- `mlref.study.labs.dockerfiles` tries answers out with Docker.
+- `mlref.study.labs.clouds` tries them out on a local AWS.
 - `mlref.study.labs.live` grades the code of a running notebook.
 - `mlref.study.grading` runs an answer and its checks.
 """

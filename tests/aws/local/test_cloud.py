@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import boto3
 import numpy as np
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from mlref.aws.local.cloud import start
 from mlref.aws.strict import check_response
 
 
@@ -62,3 +66,42 @@ def test_what_is_not_there_is_refused_and_not_tried_again(account: Any) -> None:
     assert told["Error"]["Code"] == "UnsupportedOperation"
     assert told["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert told["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_another_region_is_refused(account: Any) -> None:
+    """A client that signs for one gets no empty answer from it."""
+    client = boto3.client(
+        "sagemaker",
+        endpoint_url=account.cloud.url,
+        region_name="eu-central-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - the local AWS takes any
+    )
+    with pytest.raises(ClientError, match=r"has one region, us-east-1; .* signed for eu-central-1"):
+        client.list_endpoints()
+
+
+def test_nothing_is_left_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """State is in memory: another one begins empty, and the first one's folders are gone."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    def buckets(cloud: Any) -> tuple[Any, list[str]]:
+        client = boto3.client(
+            "s3",
+            endpoint_url=cloud.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - as above
+        )
+        return client, [each["Name"] for each in client.list_buckets()["Buckets"]]
+
+    with start() as cloud:
+        client, _ = buckets(cloud)
+        client.create_bucket(Bucket="kept")
+        client.put_object(Bucket="kept", Key="model", Body=b"1" * 20_000_000)
+        assert buckets(cloud)[1] == ["kept"]
+        pid = cloud.pid
+    assert not psutil.pid_exists(pid)
+    assert list(tmp_path.iterdir()) == []
+    with start() as cloud:
+        assert buckets(cloud)[1] == []

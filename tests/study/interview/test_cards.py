@@ -16,7 +16,6 @@ CARDS = all_cards()
 COMPLETE = [card for card in CARDS if not card.pending]
 
 PENDING = {
-    "03_sagemaker",
     "04_large_language_models",
     "05_serverless",
     "06_scaling",

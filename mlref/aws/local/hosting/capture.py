@@ -10,7 +10,7 @@ reference of DataCaptureConfig.
 from __future__ import annotations
 
 import base64
-import json
+import contextlib
 import logging
 import random
 import threading
@@ -18,8 +18,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+from mlref.aws.formats import capture
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.world import World
 
@@ -95,51 +96,48 @@ class Capture:
         """Save what is held; what S3 refuses is logged and lost, as it would be on AWS."""
         with self._lock:
             held, self._held = self._held, []
-            by_variant: dict[str, list[Exchange]] = {}
+            folders: dict[str, list[Exchange]] = {}
             for each in held:
-                by_variant.setdefault(each.variant, []).append(each)
-            for variant, found in by_variant.items():
+                folder = capture.hour_prefix(
+                    self._destination, self._endpoint, each.variant, each.at
+                )
+                folders.setdefault(folder, []).append(each)
+            for found in folders.values():
                 for begin in range(0, len(found), _MOST):
-                    self._save(variant, found[begin : begin + _MOST])
+                    self._save(found[begin : begin + _MOST])
 
-    def _save(self, variant: str, found: list[Exchange]) -> None:
-        at = found[0].at
-        name = f"{at:%M-%S}-{at.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
-        folder = f"{self._destination}/{self._endpoint}/{variant}/{at:%Y/%m/%d/%H}"
-        lines = [json.dumps(self._record(each), separators=(",", ":")) for each in found]
+    def _save(self, found: list[Exchange]) -> None:
+        first = found[0]
+        address = capture.key(
+            self._destination, self._endpoint, first.variant, first.at, unique=str(uuid.uuid4())
+        )
         try:
-            self._world.objects.put(f"{folder}/{name}", ("\n".join(lines) + "\n").encode())
+            self._world.objects.put(address, capture.dump(map(self._record, found)))
         except AwsError as error:
             logger.warning("%d captures of %s are lost: %s", len(found), self._endpoint, error)
 
-    def _record(self, exchange: Exchange) -> dict[str, Any]:
-        data: dict[str, Any] = {}
+    def _record(self, exchange: Exchange) -> capture.CapturedRecord:
+        request = response = None
         if self._input:
-            data["endpointInput"] = self._side("INPUT", exchange.request, exchange.request_type)
+            request = self._side("INPUT", exchange.request, exchange.request_type)
         if self._output:
-            data["endpointOutput"] = self._side("OUTPUT", exchange.response, exchange.response_type)
-        event = {"eventId": str(uuid.uuid4())}
-        if exchange.attributes:
-            event["customAttributes"] = exchange.attributes
-        if exchange.inference_id:
-            event["inferenceId"] = exchange.inference_id
-        event["inferenceTime"] = f"{exchange.at:%Y-%m-%dT%H:%M:%SZ}"
-        return {"captureData": data, "eventMetadata": event, "eventVersion": "0"}
+            response = self._side("OUTPUT", exchange.response, exchange.response_type)
+        event = capture.EventMetadata(
+            str(uuid.uuid4()),
+            f"{exchange.at:%Y-%m-%dT%H:%M:%SZ}",
+            inference_id=exchange.inference_id or None,
+            custom_attributes=(exchange.attributes,) if exchange.attributes else None,
+        )
+        return capture.CapturedRecord(capture.CaptureData(request, response), event)
 
-    def _side(self, mode: str, body: bytes, content_type: str) -> dict[str, str]:
+    def _side(
+        self, mode: Literal["INPUT", "OUTPUT"], body: bytes, content_type: str
+    ) -> capture.Payload:
         kind = content_type.partition(";")[0].strip().lower()
-        encoding = "CSV" if kind in self._csv else "JSON" if kind in self._json else "BASE64"
-        text = ""
-        if encoding != "BASE64":
-            try:
-                text = body.decode()
-            except UnicodeDecodeError:
-                encoding = "BASE64"
-        if encoding == "BASE64":
-            text = base64.b64encode(body).decode()
-        return {
-            "observedContentType": content_type,
-            "mode": mode,
-            "data": text,
-            "encoding": encoding,
-        }
+        encoding: Literal["CSV", "JSON"] | None = (
+            "CSV" if kind in self._csv else "JSON" if kind in self._json else None
+        )
+        if encoding is not None:
+            with contextlib.suppress(UnicodeDecodeError):
+                return capture.Payload(mode, body.decode(), encoding, content_type)
+        return capture.Payload(mode, base64.b64encode(body).decode(), "BASE64", content_type)

@@ -334,6 +334,17 @@ class Hosting:
             cached=setting != "Disabled",
         )
 
+    def launch(self, container: Mapping[str, Any]) -> Worker:
+        """A worker of a model that is no endpoint's, for instance of a job; who asks ends it.
+
+        Args:
+            container: as DescribeModel gives it.
+
+        Raises:
+            WorkerError: it did not get ready.
+        """
+        return self._launcher.launch(self._container(VariantSpec({}, container)))
+
     def _container(self, spec: VariantSpec) -> Container:
         uri = None if spec.several else self._model_data(spec.container)
         try:

@@ -17,6 +17,7 @@ from mlref.aws.local.world import Objects
 __all__ = ["ModelDataError", "ModelFolders"]
 
 _DIGITS = 32  # of a digest that name a folder
+_FOR_CONTAINERS = 0o755  # whose user is another one; nobody else gets through the root
 
 
 class ModelDataError(Exception):
@@ -82,6 +83,7 @@ class ModelFolders:
             if not target.is_dir():
                 self.root.mkdir(parents=True, exist_ok=True)
                 making = Path(tempfile.mkdtemp(dir=self.root))
+                making.chmod(_FOR_CONTAINERS)
                 try:
                     fill(making)
                 except BaseException:

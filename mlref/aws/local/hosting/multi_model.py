@@ -206,7 +206,7 @@ class MultiModel:
         uri = f"{self._prefix}/{target.lstrip('/')}"
         folder = await self._fetched(uri)
         name = hashlib.sha256(uri.encode()).hexdigest()[:_DIGITS]
-        body = json.dumps({"model_name": name, "url": str(folder)}).encode()
+        body = json.dumps({"model_name": name, "url": slot.worker.seen(folder)}).encode()
         headers = {"content-type": "application/json", TARGET_MODEL: target}
         async with shelf.changing:
             while True:

@@ -82,6 +82,14 @@ class Worker(Protocol):
         """Whether it has not ended."""
         ...
 
+    def seen(self, folder: Path) -> str:
+        """The path by which it sees a folder of this machine.
+
+        Args:
+            folder: directly below `Container.models`.
+        """
+        ...
+
     def log(self) -> str:
         """The last lines that it printed."""
         ...
@@ -154,6 +162,10 @@ class _Process:
     def pid(self) -> int:
         """The process."""
         return self._child.pid
+
+    def seen(self, folder: Path) -> str:
+        """See `Worker.seen`."""
+        return str(folder)
 
     def log(self) -> str:
         """See `Worker.log`."""

@@ -1,0 +1,7 @@
+# answer: bill
+# rejected: that is 1 GB
+month_usd = 2 * HOUR * 730
+update_usd = 2 * HOUR * 40 / 60
+serverless_usd = 400_000 * 0.15 * GB_SECOND
+even_requests = 2 * HOUR * 730 / (0.15 * 2 * GB_SECOND)
+forgotten_usd = 2 * HOUR * (6 + 24 + 24 + 9)

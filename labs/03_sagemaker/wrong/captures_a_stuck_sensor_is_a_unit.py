@@ -1,0 +1,20 @@
+# answer: captures
+# rejected: says 0 from an hour on
+def unit_change(hours):
+    """None, or the first hour of the change and the columns: ("2026-03-02T14", {"temp"})."""
+
+    def off(columns, celsius):
+        read = {n: columns[n] * 1.8 + 32 if n in celsius else columns[n] for n in ("temp", "dewp")}
+        return float(np.nanmedian(np.abs(humidity(**read) - columns["humid"])))
+
+    def changed(columns):
+        candidates = [set(), {"temp"}, {"dewp"}, {"temp", "dewp"}]
+        return min(candidates, key=lambda celsius: off(columns, celsius))
+
+    found = None
+    for hour in sorted(hours, reverse=True):
+        columns = changed(hours[hour])
+        if not columns or (found and columns != found[1]):
+            break
+        found = hour, columns
+    return found

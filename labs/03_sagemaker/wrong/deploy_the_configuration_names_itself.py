@@ -1,0 +1,29 @@
+# answer: deploy
+# rejected: the variant's model is 'flights-config-1-4-0'
+model = {
+    "ModelName": "flights-1-4-0",
+    "ExecutionRoleArn": ROLE,
+    "PrimaryContainer": {"Image": IMAGE, "ModelDataUrl": MODEL_DATA},
+}
+config = {
+    "EndpointConfigName": "flights-config-1-4-0",
+    "ProductionVariants": [
+        {
+            "VariantName": "main",
+            "ModelName": "flights-config-1-4-0",
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 2,
+        }
+    ],
+    "DataCaptureConfig": {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://flights-captures/live",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {
+            "CsvContentTypes": ["text/csv"],
+            "JsonContentTypes": ["application/json"],
+        },
+    },
+}
+endpoint = {"EndpointName": "flights", "EndpointConfigName": "flights-config-1-4-0"}

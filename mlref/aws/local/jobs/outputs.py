@@ -1,0 +1,77 @@
+"""What a job saves in S3, in its role: single objects, and the files of a folder."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from mlref.aws.local.jobs.inputs import require_readable
+from mlref.aws.local.world import World
+
+__all__ = ["Outputs", "Upload"]
+
+
+class Outputs:
+    """Saves in a role.
+
+    Args:
+        world: holds S3, and the roles.
+        role: that the job has, or None.
+    """
+
+    def __init__(self, world: World, role: str | None) -> None:
+        self._world = world
+        self._role = role
+
+    def put(self, uri: str, content: bytes) -> None:
+        """Save an object.
+
+        Args:
+            uri: as in "s3://bucket/key".
+            content: of it.
+
+        Raises:
+            DownloadError: the role may not.
+            AwsError: there is no such bucket.
+        """
+        require_readable(self._world, self._role, uri, to="write")
+        self._world.objects.put(uri, content)
+
+
+class Upload:
+    """A folder whose files are saved, perhaps again and again while they are written.
+
+    Args:
+        outputs: saves them.
+        folder: may not be there.
+        uri: of the prefix, which ends with "/".
+    """
+
+    def __init__(self, outputs: Outputs, folder: Path, uri: str) -> None:
+        self._outputs = outputs
+        self._folder = folder
+        self._uri = uri
+        self._saved: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def sync(self) -> None:
+        """Save what is new or has changed. Symbolic links are left out, as AWS does.
+
+        Raises:
+            DownloadError: the role may not.
+            AwsError: there is no such bucket.
+        """
+        with self._lock:
+            for path in sorted(self._folder.rglob("*")):
+                try:
+                    if path.is_symlink() or not path.is_file():
+                        continue
+                    told = path.stat()
+                    content = path.read_bytes()
+                except FileNotFoundError:  # the script has moved it away meanwhile
+                    continue
+                name = path.relative_to(self._folder).as_posix()
+                state = (told.st_mtime_ns, told.st_size)
+                if self._saved.get(name) != state:
+                    self._outputs.put(self._uri + name, content)
+                    self._saved[name] = state

@@ -18,7 +18,15 @@ from mlref.runtime.lazy import extra
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["ATTRIBUTES", "INFERENCE_ID", "Forwarder", "Reply", "model_error", "no_answer"]
+__all__ = [
+    "ATTRIBUTES",
+    "INFERENCE_ID",
+    "MOST_AT_ONCE",
+    "Forwarder",
+    "Reply",
+    "model_error",
+    "no_answer",
+]
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 """The header with a caller's or a container's own words."""
@@ -26,8 +34,12 @@ ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 INFERENCE_ID = "x-amzn-sagemaker-inference-id"
 """The header with a caller's name for a request."""
 
+MOST_AT_ONCE = 100
+"""Requests that one worker has at a time; more of them wait here until one is answered."""
+
 _KEPT_S = 2.0  # that an idle connection to a worker is kept; less than the worker keeps it
-_SHOWN = 500  # characters of a container's error that a ModelError quotes
+_QUOTED = 1024  # characters of a container's error that a ModelError's own message quotes
+_MOST = 2048  # characters of OriginalMessage, by the model of the service
 _SERVER_ERROR = 500
 _FORWARDED = {
     "content-type": "Content-Type",
@@ -79,7 +91,7 @@ class Forwarder:
             path: as in "/invocations".
             headers: of the caller, names in lower case.
             body: of the caller.
-            timeout_s: seconds that the container has for all of its answer.
+            timeout_s: seconds until all of the answer must be there, waiting for a turn included.
             method: of HTTP.
 
         Raises:
@@ -109,7 +121,9 @@ class Forwarder:
             import aiohttp
         if self._client is None:
             self._client = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S),
+                connector=aiohttp.TCPConnector(
+                    limit=0, limit_per_host=MOST_AT_ONCE, keepalive_timeout=_KEPT_S
+                ),
                 auto_decompress=False,
             )
         url = f"http://127.0.0.1:{slot.port}{path}"
@@ -143,9 +157,9 @@ def model_error(endpoint: str, variant: str, reply: Reply) -> AwsError:
 
     Source: the API reference of InvokeEndpoint, "ModelError".
     """
-    said = reply.body[:_SHOWN].decode("utf-8", "replace")
+    said = reply.body[: 4 * _MOST].decode("utf-8", "replace")[:_MOST]
     kind = "server" if reply.status >= _SERVER_ERROR else "client"
-    text = f'Received {kind} error ({reply.status}) from primary with message "{said}".'
+    text = f'Received {kind} error ({reply.status}) from primary with message "{said[:_QUOTED]}".'
     return _error(endpoint, variant, text, said, reply.status)
 
 

@@ -160,6 +160,7 @@ def _rings(aws, alarm, minutes):
 def a_bad_version_takes_itself_back(answer):
     """Tried out: the alarms ring when they should; a good version stays, and a bad one does not."""
     with account() as aws:
+        aws.create_role(answer.ROLE)
         usual, slow = {60_000.0: 195, 90_000.0: 5}, {60_000.0: 180, 250_000.0: 20}
         for name, minutes, right, what in (
             ("latency", [usual, usual, usual], False, "usual minutes"),

@@ -117,6 +117,7 @@ def captures_can_be_read(answer):
 def it_is_deployed_and_answers(answer):
     """Sent to an empty account: it comes into service, answers, and the captures are in S3."""
     with account() as aws:
+        aws.create_role(answer.ROLE)
         aws.upload(answer.MODEL_DATA, answer.model_data())
         aws.create_bucket("flights-captures")
         aws.send("sagemaker", "create_model", answer.model)

@@ -238,10 +238,10 @@ CASES = {
         f"part {part} of 8 is loaded, 0 errors" for part in (1, 2, 3, 4)]),
     "fares-paris": case(status="none", refused=(
         "ValidationException: Could not access model data at s3://fares-models/paris/model.tar.gz. "
-        "Please ensure that the role arn:aws:iam::123456789012:role/fares exists and that its trust "
-        "relationship policy allows the action sts:AssumeRole for the service principal "
-        "sagemaker.amazonaws.com. Also ensure that the role has s3:GetObject permissions and that "
-        "the object is located in us-east-1.")),
+        'Please ensure that the role "arn:aws:iam::123456789012:role/fares" exists and that its '
+        'trust relationship policy allows the action "sts:AssumeRole" for the service principal '
+        '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and '
+        "that the object is located in us-east-1.")),
     "fares-rome": case(status="InService", log=[
         "ValueError: a client sent no fare; answered with 400"]),
 }  # fmt: skip

@@ -97,30 +97,51 @@ print(account_id, bucket, account.expires)
 # %% tags=["nbval-ignore-output"]
 import json
 
-trust = {
-    "Effect": "Allow",
-    "Principal": {"Service": "sagemaker.amazonaws.com"},
-    "Action": "sts:AssumeRole",
-}
-allowed = [
-    {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{bucket}/*"},
-    {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"},
-    {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-     "Resource": "*"},
-    {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*"},
-]  # fmt: skip
-role_name = f"{account.name}-sagemaker"
-policy = {"Version": "2012-10-17", "Statement": [trust]}
-role = iam.create_role(RoleName=role_name, AssumeRolePolicyDocument=json.dumps(policy))["Role"][
-    "Arn"
-]
-policy["Statement"] = allowed
-iam.put_role_policy(RoleName=role_name, PolicyName="work", PolicyDocument=json.dumps(policy))
+
+def make_role(name, principal, *allowed):
+    """A role: who may act in it, and what they may do there, as (actions, resource)."""
+    trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    rights = [{"Effect": "Allow", "Action": what, "Resource": where} for what, where in allowed]
+    documents = [
+        json.dumps({"Version": "2012-10-17", "Statement": each}) for each in ([trust], rights)
+    ]
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=documents[0])["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="work", PolicyDocument=documents[1])
+    iam.get_waiter("role_exists").wait(RoleName=name)
+    return role["Arn"]
+
+
+role = make_role(
+    f"{account.name}-sagemaker",
+    {"Service": "sagemaker.amazonaws.com"},
+    (["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{bucket}/*"),
+    ("s3:ListBucket", f"arn:aws:s3:::{bucket}"),
+    (["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "*"),
+    ("cloudwatch:PutMetricData", "*"),
+)
 print(role)
 
 # %% [markdown]
-# On a real account, `iam.simulate_principal_policy` tells before anything is started whether a role may do
-# something. Ask it whenever a job says `AccessDenied`.
+# Before anything is started, the policy simulator tells what the role may do: `allowed`, or a deny that
+# is explicit (a statement says so) or implicit (no statement allows it). Ask it whenever something says
+# `AccessDenied`.
+
+# %%
+fetched, saved = "s3:GetObject", "s3:PutObject"
+ours, theirs = f"arn:aws:s3:::{bucket}/model.tar.gz", "arn:aws:s3:::another-team/model.tar.gz"
+simulated = iam.simulate_principal_policy(
+    PolicySourceArn=role,
+    ActionNames=[fetched, saved, "s3:DeleteBucket"],
+    ResourceArns=[ours, theirs],
+)["EvaluationResults"]
+for each in simulated:
+    whose = "our bucket" if each["EvalResourceName"] == ours else "another one"
+    print(f"{each['EvalActionName']:16} {whose:12} {each['EvalDecision']}")
+
+# %% [markdown]
+# The deployment's own credentials (yours, in this notebook) are another matter: they create the role, and
+# whoever *invokes* the endpoint needs a third set of permissions, `sagemaker:InvokeEndpoint` on this
+# one endpoint. Section 5 tries that.
 #
 # ## 3. Train: a script, its data, and a tar file
 #
@@ -379,6 +400,39 @@ except runtime.exceptions.ModelError as error:
         "of us",
     )
     print(told["OriginalMessage"][:58], "...")
+
+# %% [markdown]
+# ### Who may ask
+#
+# An application does not invoke with your keys. It acts in a role of its own, which allows one action on
+# one endpoint; the credentials of `assume_role` end after an hour. Anything else is a 403. (On AWS it can
+# take some seconds until a role that is new may be assumed.)
+
+# %%
+import boto3
+
+address = f"arn:aws:sagemaker:{account.region_name}:{account_id}:endpoint/{endpoint.lower()}"
+caller = make_role(
+    f"{account.name}-caller", {"AWS": account_id}, ("sagemaker:InvokeEndpoint", address)
+)
+given = account.client("sts").assume_role(RoleArn=caller, RoleSessionName="app")["Credentials"]
+application = boto3.client(
+    "sagemaker-runtime",
+    endpoint_url=account.local.url if account.local else None,
+    region_name=account.region_name,
+    aws_access_key_id=given["AccessKeyId"],
+    aws_secret_access_key=given["SecretAccessKey"],
+    aws_session_token=given["SessionToken"],
+)
+for name in (endpoint, "fares"):
+    try:
+        application.invoke_endpoint(
+            EndpointName=name, ContentType="application/json", Body=json.dumps(golden)
+        )
+        print("ours: answered")
+    except application.exceptions.ClientError as error:
+        why = error.response["Error"]["Message"].partition("because")[2]
+        print(f"another one: {error.response['Error']['Code']},{why}")
 
 # %% [markdown]
 # ### The same with SageMaker's own SDK
@@ -906,8 +960,6 @@ print(f"instead of {hosting.usd * cost.HOURS_PER_MONTH:.0f}, and one cold start 
 
 # %% tags=["nbval-ignore-output"]
 print(aws.nuke(account, name=account.name))
-
-# %%
 left = aws.leftovers(account, name=account.name)
 print("left behind:", len(left))
 _ = figures.record("03.leftovers", len(left), unit="resources", kind="exact")
@@ -932,17 +984,15 @@ _ = figures.record("03.leftovers", len(left), unit="resources", kind="exact")
 # No cell of this chapter has been run on a real account by us; the requests are checked
 # against AWS's own models, and the formats against its documentation.
 #
-# What the local AWS does not tell you:
-#
-# | | AWS | here |
-# |---|---|---|
-# | time to start an endpoint | minutes, and varies | seconds: a process, not a machine |
-# | an instance type | so many cores and so much memory | a name and a price; all have this machine |
-# | latency, throughput | of the network and the type | of this machine, with nothing in between |
-# | quotas of the account | the first surprise of most | none |
-# | networks: VPC, endpoints, KMS keys | can be what fails | are kept, and do nothing |
-# | prices | on the bill | dated figures in a file |
-#
+# What the local AWS does not tell you (docs/local-aws.md also lists what it refuses, and where we had to
+# read AWS's documentation one way or another):
+
+# %%
+from mlref.aws.local import honesty
+
+honesty.table("differs")
+
+# %% [markdown]
 # ## The answer again, with its evidence
 
 # %% tags=["nbval-ignore-output"]

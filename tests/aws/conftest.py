@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import pytest
 from botocore.config import Config
+from support.local_account import model_tar, trusted_role
 from support.waiting import until
 
 from mlref.artifact import Artifact
@@ -22,14 +20,6 @@ from mlref.aws.local.cloud import Cloud, start
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlref:1.0.0"
 ROLE = "arn:aws:iam::123456789012:role/sagemaker"
 _numbers = itertools.count(1)
-
-
-def packed(folder: Path) -> bytes:
-    """A model.tar.gz of a folder."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        archive.add(folder, arcname=folder.name)
-    return buffer.getvalue()
 
 
 @dataclass
@@ -53,9 +43,9 @@ class Account:
             self._clients[service] = self.client(service.replace("_", "-"))
         return self._clients[service]
 
-    def client(self, service: str, *, retries: int = 2) -> Any:
-        """A client that tries again so often."""
-        config = Config(retries={"mode": "standard", "total_max_attempts": retries + 1})
+    def client(self, service: str, *, retries: int = 2, **more: Any) -> Any:
+        """A client that tries again so often, and has more settings of botocore's."""
+        config = Config(retries={"mode": "standard", "total_max_attempts": retries + 1}, **more)
         return boto3.client(
             service,
             endpoint_url=self.cloud.url,
@@ -65,6 +55,12 @@ class Account:
             config=config,
         )
 
+    def furnished(self) -> Self:
+        """The same, with the bucket, and the role that models have."""
+        self.s3.create_bucket(Bucket=self.bucket)
+        assert trusted_role(self.iam, "sagemaker") == ROLE
+        return self
+
     def name(self, what: str) -> str:
         """A name that nobody has."""
         return f"{what}-{next(_numbers)}"
@@ -72,7 +68,7 @@ class Account:
     def model(self, artifact: Artifact, **container: Any) -> str:
         """A model that serves an artefact; returns its name."""
         key = f"{artifact.digest}/model.tar.gz"
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=packed(artifact.folder))
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=model_tar(artifact.folder))
         return self.model_at(f"s3://{self.bucket}/{key}", **container)
 
     def model_at(self, uri: str, **container: Any) -> str:
@@ -131,9 +127,7 @@ class Account:
 def account() -> Iterator[Account]:
     """A local AWS with a bucket, and clients for it."""
     with start(seed=0) as cloud:
-        found = Account(cloud)
-        found.s3.create_bucket(Bucket=found.bucket)
-        yield found
+        yield Account(cloud).furnished()
 
 
 @pytest.fixture

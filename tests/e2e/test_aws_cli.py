@@ -162,7 +162,7 @@ def test_a_model_is_deployed_asked_and_removed(aws: Cli, local_account: LocalAcc
                 "arn:aws:iam::123456789012:role/deployer --primary-container "
                 f"Image={IMAGE},ModelDataUrl=s3://clients/nothing.tar.gz"
             ),
-            r"Could not access model data at s3://clients/nothing\.tar\.gz",
+            r"Could not find model data at s3://clients/nothing\.tar\.gz",
         ),
         (
             "sagemaker-runtime invoke-endpoint --endpoint-name nobody --body x out",

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlref.artifact import Artifact
 
-__all__ = ["IMAGE", "TRUST", "LocalAccount", "model_tar", "prepared"]
+__all__ = ["IMAGE", "TRUST", "LocalAccount", "model_tar", "prepared", "trusted_role"]
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlref:1.0.0"
 TRUST = {
@@ -82,14 +82,20 @@ def model_tar(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
+def trusted_role(iam: Any, name: str) -> str:
+    """A role that SageMaker may take and that may do everything; returns its ARN."""
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(_ALL))
+    return str(made["Role"]["Arn"])
+
+
 def prepared(url: str, artifact: Artifact) -> LocalAccount:
     """A local AWS with a role, a bucket and a model in it."""
     data = "s3://clients/model/model.tar.gz"
     role = "arn:aws:iam::123456789012:role/deployer"
     account = LocalAccount(url, "clients", role, data, artifact)
-    iam, s3 = account.client("iam"), account.client("s3")
-    iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=json.dumps(TRUST))
-    iam.put_role_policy(RoleName="deployer", PolicyName="all", PolicyDocument=json.dumps(_ALL))
+    s3 = account.client("s3")
+    trusted_role(account.client("iam"), "deployer")
     s3.create_bucket(Bucket="clients")
     s3.put_object(Bucket="clients", Key="model/model.tar.gz", Body=model_tar(artifact.folder))
     return account

@@ -50,7 +50,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     ),
     "logs": _of(
         "CreateLogGroup CreateLogStream DeleteLogGroup DeleteLogStream DescribeLogGroups "
-        "DescribeLogStreams FilterLogEvents GetLogEvents ListTagsForResource PutLogEvents "
+        "DescribeLogStreams GetLogEvents ListTagsForResource PutLogEvents "
         "PutRetentionPolicy TagResource"
     ),
     "ecr": _of(

@@ -26,6 +26,7 @@ from mlref.aws.local.control import ControlPlane, refusal
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.asynchronous import Asynchronous
 from mlref.aws.local.hosting.runtime import Incoming, Outgoing, Runtime
+from mlref.aws.local.iam.gate import Gate
 from mlref.aws.local.routing import Call
 
 __all__ = ["Admin", "App"]
@@ -53,10 +54,16 @@ class App:
         runtime: answers invocations.
         asynchronous: answers those whose answer goes to S3.
         admin: answers what is below /_mlref/.
+        gate: lets through who may invoke an endpoint.
     """
 
     def __init__(
-        self, control: ControlPlane, runtime: Runtime, asynchronous: Asynchronous, admin: Admin
+        self,
+        control: ControlPlane,
+        runtime: Runtime,
+        asynchronous: Asynchronous,
+        admin: Admin,
+        gate: Gate,
     ) -> None:
         self._control = control
         self._planes = {
@@ -65,6 +72,7 @@ class App:
             "invocations-response-stream": runtime.stream,
         }
         self._admin = admin
+        self._gate = gate
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="control")
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -97,7 +105,11 @@ class App:
             answer = self._planes.get(what)
             if answer is None:
                 raise AwsError("UnknownOperationException", f"there is no {path}", status=404)
-            found = await answer(Incoming(unquote(endpoint), headers, body))
+            name = unquote(endpoint)
+            if self._gate.concerns(headers):
+                work = functools.partial(self._gate.check, headers, name, what)
+                await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            found = await answer(Incoming(name, headers, body))
         except AwsError as error:
             found = Outgoing(*_refused(error))
         except Exception:

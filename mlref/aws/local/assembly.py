@@ -20,8 +20,19 @@ from mlref.aws.local.hosting.asynchronous import Asynchronous
 from mlref.aws.local.hosting.hosting import Hosting
 from mlref.aws.local.hosting.runtime import Runtime
 from mlref.aws.local.hosting.workers import Launcher, ProcessLauncher
+from mlref.aws.local.iam.gate import Gate
+from mlref.aws.local.iam.roles import RolesOfIam
+from mlref.aws.local.iam.simulate import Simulator
 from mlref.aws.local.jobs.execution import client_variables
-from mlref.aws.local.moto_adapter import Moto, MotoLogs, MotoObjects, MotoTags, MotoTopics
+from mlref.aws.local.log_search import LogSearch
+from mlref.aws.local.moto_adapter import (
+    Moto,
+    MotoDirectory,
+    MotoLogs,
+    MotoObjects,
+    MotoTags,
+    MotoTopics,
+)
 from mlref.aws.local.overview import overview
 from mlref.aws.local.sagemaker.endpoints import Endpoints
 from mlref.aws.local.sagemaker.inference_components import InferenceComponents
@@ -71,10 +82,10 @@ class LocalAws:
         moto = Moto()
         objects = MotoObjects(moto)
         timers = Timers(LocalClock(clock or SystemClock()))
-        store = MetricStore(timers.clock)
-        self.world = World(
-            timers=timers, objects=objects, metrics=store, logs=MotoLogs(moto, timers.clock)
-        )
+        store, logs = MetricStore(timers.clock), MotoLogs(moto, timers.clock)
+        directory = MotoDirectory(moto)
+        roles = RolesOfIam(directory, timers.clock)
+        self.world = World(timers=timers, objects=objects, metrics=store, logs=logs, roles=roles)
         self.hosting = Hosting(
             self.world, launcher or ProcessLauncher(), model_data=model_data, seed=seed
         )
@@ -108,6 +119,8 @@ class LocalAws:
             "application-autoscaling": only("application-autoscaling", scaling.parts),
             "sagemaker": only("sagemaker", sagemaker),
             "cloudwatch": only("cloudwatch", cloudwatch),
+            "iam": only("iam", [Simulator(directory)]),
+            "logs": only("logs", [LogSearch(logs)]),
             "resourcegroupstaggingapi": only("resourcegroupstaggingapi", [tagged]),
         }
         self.control = ControlPlane(moto, own, self.world.tags, before_s3=objects.settle)
@@ -118,7 +131,8 @@ class LocalAws:
         timers.every(_MINUTE_S, asynchronous.measure)
         timers.every(_MINUTE_S, self.hosting.reap)
         timers.every(_MINUTE_S, self.hosting.measure)
-        self.app = App(self.control, runtime, asynchronous, self._admin)
+        gate = Gate(directory, roles, self.world.tags.of, SystemClock())
+        self.app = App(self.control, runtime, asynchronous, self._admin, gate)
         self._ended = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
         self._ticker.start()

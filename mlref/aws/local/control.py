@@ -7,16 +7,17 @@ is refused, and boto3 does not try again.
 
 from __future__ import annotations
 
+import gzip
 import logging
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlref.aws.local import wire
+from mlref.aws.local import wire, wire_query
 from mlref.aws.local.allowed import ALLOWED
 from mlref.aws.local.errors import AwsError, unsupported, validation
 from mlref.aws.local.moto_adapter import Answer, Moto
-from mlref.aws.local.routing import Call, expiry_of, identify
+from mlref.aws.local.routing import Call, expiry_of, identify, is_form
 from mlref.aws.local.services import Handler
 from mlref.aws.local.tags import Tags
 from mlref.aws.local.world import REGION
@@ -29,7 +30,6 @@ __all__ = ["ControlPlane", "refusal"]
 logger = logging.getLogger(__name__)
 
 _GLOBAL = frozenset({"iam", "sts", "s3"})
-_XML = "text/xml"
 
 
 class ControlPlane:
@@ -91,14 +91,14 @@ class ControlPlane:
                 )
             handler = self._own.get(call.service, {}).get(call.operation)
             if handler is not None:
-                return self._ours(call, handler, body)
+                return self._ours(call, handler, _plain(headers, body))
             if call.operation not in ALLOWED.get(call.service, ()):
                 raise unsupported(call.service, call.operation)
             if call.service == "s3":
                 self._before_s3()
             return self._moto.call(call.service, method, target, headers, body)
         except AwsError as error:
-            return refusal(error, call)
+            return refusal(error, call, form=is_form(headers))
         except Exception:
             logger.exception("the local AWS failed to answer %s", call or path)
             text = "the local AWS has a fault; its log tells more"
@@ -106,7 +106,8 @@ class ControlPlane:
 
     def _ours(self, call: Call, handler: Handler, body: bytes) -> Answer:
         model = operation_model(call.service, call.operation)
-        request = wire.load(body, model.input_shape)
+        form = _protocol(call) == "query"
+        request = (wire_query if form else wire).load(body, model.input_shape)
         if model.input_shape is not None:
             problems = check_shape(model.input_shape, request)
             if problems:
@@ -116,9 +117,11 @@ class ControlPlane:
                 raise validation(f"{count} {noun} detected: {told}")
         response = handler(request)
         self._tag(call.operation, request, response)
-        content = wire.dump(response, model.output_shape)
-        headers = {"Content-Type": wire.CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4())}
-        return 200, headers, content
+        if form:
+            kind, content = wire_query.CONTENT_TYPE, wire_query.dump(response, model)
+        else:
+            kind, content = wire.CONTENT_TYPE, wire.dump(response, model.output_shape)
+        return 200, {"Content-Type": kind, "x-amzn-RequestId": str(uuid.uuid4())}, content
 
     def _tag(self, operation: str, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         """Keep the tags of what was just created, by the ARN in the response."""
@@ -131,15 +134,31 @@ class ControlPlane:
             self._tags.put(arns[0], pairs)
 
 
-def refusal(error: AwsError, call: Call | None = None) -> Answer:
+def _plain(headers: Mapping[str, str], body: bytes) -> bytes:
+    """A body as it was before the client compressed it, as boto3 does with large ones.
+
+    Raises:
+        AwsError: it is not what its header says.
+    """
+    if headers.get("content-encoding", "identity") == "identity":
+        return body
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError) as error:
+        text = f"the body is not gzip, as Content-Encoding says it is: {error}"
+        raise AwsError("SerializationException", text) from error
+
+
+def refusal(error: AwsError, call: Call | None = None, *, form: bool = False) -> Answer:
     """An error as the protocol of a service carries it.
 
     Args:
         error: what is wrong.
         call: what was asked for, if that is known.
+        form: whether it was asked with a form, if that is all that is known.
     """
     request_id = str(uuid.uuid4())
-    protocol = _protocol(call, error.code)
+    protocol = "query" if call is None and form else _protocol(call, error.code)
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
     if protocol in {"ec2", "query", "rest-xml"}:
         from xml.sax.saxutils import escape
@@ -153,11 +172,11 @@ def refusal(error: AwsError, call: Call | None = None) -> Answer:
                 f"<Response><Errors>{text}</Errors><RequestID>{request_id}</RequestID></Response>"
             )
         content = f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
-        return error.status, {**headers, "Content-Type": _XML}, content
+        return error.status, {**headers, "Content-Type": wire_query.CONTENT_TYPE}, content
     return error.status, {**headers, "Content-Type": wire.CONTENT_TYPE}, wire.dump_error(error)
 
 
-def _protocol(call: Call | None, code: str) -> str:
+def _protocol(call: Call | None, code: str = "") -> str:
     """Of a service, as its model has it; JSON where it is not known."""
     from botocore.exceptions import UnknownServiceError
 
@@ -168,4 +187,4 @@ def _protocol(call: Call | None, code: str) -> str:
     try:
         return str(service_model(call.service).metadata.get("protocol", "json"))
     except UnknownServiceError:
-        return "json"
+        return "rest-xml" if call.service.startswith("s3") else "json"  # s3express and the like

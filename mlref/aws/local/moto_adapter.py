@@ -10,14 +10,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC
 from typing import Any
 
 from mlref.aws.local.errors import AwsError
+from mlref.aws.local.iam.directory import Document, Login, Role
 from mlref.aws.local.world import ACCOUNT, REGION, split_uri
 from mlref.runtime.clock import Clock
 from mlref.runtime.lazy import extra
 
-__all__ = ["GLOBAL", "Answer", "Moto", "MotoLogs", "MotoObjects", "MotoTags", "MotoTopics"]
+__all__ = [
+    "GLOBAL",
+    "Answer",
+    "Moto",
+    "MotoDirectory",
+    "MotoLogs",
+    "MotoObjects",
+    "MotoTags",
+    "MotoTopics",
+]
 
 Answer = tuple[int, Mapping[str, str], bytes]
 """Status, headers and body."""
@@ -183,9 +194,22 @@ class MotoLogs:
             backend = self._moto.backend("logs")
             if group not in backend.groups:
                 backend.create_log_group(group, {})
-            if stream not in backend.groups[group].streams:
+            streams = backend.groups[group].streams
+            if stream not in streams:
                 backend.create_log_stream(group, stream)
-            backend.put_log_events(group, stream, events)
+            streams[stream].put_log_events(events)  # the backend's own refuses the far future
+
+    def events(self, group: str) -> list[tuple[str, int, str, int, str]] | None:
+        """All lines of a group; see `KeptLogs.events`."""
+        with self._moto.locked():
+            found = self._moto.backend("logs").groups.get(group)
+            if found is None:
+                return None
+            return [
+                (name, each.timestamp, each.message, each.ingestion_time, str(each.event_id))
+                for name, stream in found.streams.items()
+                for each in stream.events
+            ]
 
 
 class MotoTopics:
@@ -229,3 +253,56 @@ class MotoTags:
                 for each in backend.iter_tagged_resources()
                 if each.tags
             ]
+
+
+class MotoDirectory:
+    """What IAM and STS know; see `mlref.aws.local.iam.directory.Directory`."""
+
+    def __init__(self, moto: Moto) -> None:
+        self._moto = moto
+
+    def role(self, arn: str) -> Role | None:
+        """A role by its ARN; see `Directory.role`."""
+        with self._moto.locked():
+            backend = self._moto.backend("iam")
+            found = next((each for each in backend.roles.values() if each.arn == arn), None)
+            if found is None:
+                return None
+            inline = [Document(name, text) for name, text in found.policies.items()]
+            managed = [_managed(each) for each in found.managed_policies.values()]
+            boundary = backend.managed_policies.get(found.permissions_boundary_arn)
+            return Role(
+                arn,
+                found.assume_role_policy_document,
+                (*inline, *managed),
+                None if boundary is None else _managed(boundary),
+                {each["Key"]: each["Value"] for each in found.tags or ()},
+            )
+
+    def login(self, access_key: str) -> Login | None:
+        """Whose access key it is; see `Directory.login`."""
+        with self._moto.locked():
+            found = self._moto.backend("sts").get_assumed_role_from_access_key(access_key)
+            if found is None:
+                return None
+            return Login(
+                found.role_arn,
+                found.arn,
+                found.session_token,
+                found.expiration.replace(tzinfo=UTC),
+                Document("session", found.policy) if found.policy else None,
+            )
+
+    def bucket_policy(self, bucket: str) -> str | None:
+        """The policy of a bucket; see `Directory.bucket_policy`."""
+        with self._moto.locked():
+            found = self._moto.backend("s3").buckets.get(bucket)
+            text = None if found is None else found.policy
+            return text.decode() if isinstance(text, bytes) else text
+
+
+def _managed(policy: Any) -> Document:
+    """The version of a managed policy that counts."""
+    (text,) = [each.document for each in policy.versions if each.is_default]
+    theirs = policy.arn.startswith("arn:aws:iam::aws:")
+    return Document(policy.name, text, "aws-managed" if theirs else "user-managed")

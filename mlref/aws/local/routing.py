@@ -21,7 +21,7 @@ from mlref.aws.local.errors import AwsError
 from mlref.aws.local.world import REGION
 from mlref.aws.models import service_model
 
-__all__ = ["Call", "expiry_of", "identify", "scope_of"]
+__all__ = ["Call", "expiry_of", "identify", "is_form", "scope_of"]
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _PRESIGNED = re.compile(r"[^/]+/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
@@ -74,7 +74,7 @@ def scope_of(headers: Mapping[str, str], query: str) -> tuple[str, str]:
         found = _PRESIGNED.search(signed.get("X-Amz-Credential", ""))
     if found is None:
         text = "the request is not signed; give the client any credentials, for instance test/test"
-        rest = "x-amz-target" not in headers and not _is_form(headers)
+        rest = "x-amz-target" not in headers and not is_form(headers)
         code = "AccessDenied" if rest else "MissingAuthenticationToken"
         raise AwsError(code, text, status=403)
     service = found["service"].lower()
@@ -115,13 +115,15 @@ def identify(method: str, path: str, query: str, headers: Mapping[str, str], bod
     if target:
         prefix, _, operation = target.rpartition(".")
         return Call(_TARGETS.get(prefix, service), operation, region)
-    if _is_form(headers):
+    if is_form(headers):
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         if "Action" in fields:
             return Call(service, fields["Action"], region)
     given = dict(parse_qsl(query, keep_blank_values=True))
-    best = None
-    for route in _routes(service):
+    best, routes = None, _routes(service)
+    if not routes:
+        return Call(service, f"{method} {path}", region)  # of a service that is not there
+    for route in routes:
         rank = route.rank(method, path, given, headers)
         if rank is not None and (best is None or rank > best[0]):
             best = rank, route.operation
@@ -130,7 +132,12 @@ def identify(method: str, path: str, query: str, headers: Mapping[str, str], bod
     return Call(service, best[1], region)
 
 
-def _is_form(headers: Mapping[str, str]) -> bool:
+def is_form(headers: Mapping[str, str]) -> bool:
+    """Whether a request is a form, as the query protocols send it.
+
+    Args:
+        headers: names in lower case.
+    """
     return headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
 
 
@@ -145,10 +152,11 @@ class _Route:
     query: frozenset[str]  # that stand in the template, or are required
     fixed: tuple[tuple[str, str], ...]
     headers: frozenset[str]
+    current: bool  # not deprecated: some have the same form as what has followed them
 
     def rank(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
-    ) -> tuple[int, int] | None:
+    ) -> tuple[int, int, bool] | None:
         """How well it fits: the more it asks for, the better; None if it does not."""
         fits = (
             method == self.method
@@ -157,7 +165,8 @@ class _Route:
             and self.headers <= set(headers)
             and all(query.get(name) == value for name, value in self.fixed if value)
         )
-        return (len(self.query) + len(self.headers), self.literal) if fits else None
+        asked = len(self.query) + len(self.headers)
+        return (asked, self.literal, self.current) if fits else None
 
 
 @functools.cache
@@ -196,4 +205,5 @@ def _route(operation: Any) -> _Route:
         query=frozenset(places["querystring"] | {name for name, _ in fixed}),
         fixed=fixed,
         headers=frozenset(name.lower() for name in places["header"]),
+        current=not operation.deprecated,
     )

@@ -14,6 +14,7 @@ when the block ends; its clock can be moved on.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
@@ -98,6 +99,32 @@ class Account:
     def create_bucket(self, name: str) -> None:
         """A bucket of that name, if there is none yet."""
         self.client("s3").create_bucket(Bucket=name)
+
+    def create_role(self, arn: str) -> None:
+        """A role that SageMaker may act in, and that may read every object in S3.
+
+        Args:
+            arn: of the role; it may have a path.
+        """
+        path, _, name = arn.partition(":role/")[2].rpartition("/")
+        version = {"Version": "2012-10-17"}
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+        iam = self.client("iam")
+        iam.create_role(
+            RoleName=name,
+            Path=f"/{path}/" if path else "/",
+            AssumeRolePolicyDocument=json.dumps({**version, "Statement": [trust]}),
+        )
+        iam.put_role_policy(
+            RoleName=name,
+            PolicyName="read",
+            PolicyDocument=json.dumps({**version, "Statement": [read]}),
+        )
 
     def send(self, service: str, method: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a service answers to a learner's request.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,36 @@ def test_nothing_is_left_when_it_ends(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(tmp_path.iterdir()) == []
     with start() as cloud:
         assert buckets(cloud)[1] == []
+
+
+def test_a_large_request_may_be_compressed(account: Any) -> None:
+    """As boto3 does from ten kilobytes on; a body that is not what its header says is refused."""
+    name = account.name("compressed")
+    sent: list[str | None] = []
+    client = account.client("cloudwatch")
+    client.meta.events.register(
+        "before-send", lambda request, **_: sent.append(request.headers.get("Content-Encoding"))
+    )
+    at = account.now()
+    data = [
+        {"MetricName": name, "Value": 1.0, "Timestamp": at, "Unit": "Count"} for _ in range(500)
+    ]
+    client.put_metric_data(Namespace="large", MetricData=data)
+    assert [each.decode() if isinstance(each, bytes) else each for each in sent] == ["gzip"]
+    (found,) = client.get_metric_statistics(
+        Namespace="large",
+        MetricName=name,
+        StartTime=at - timedelta(minutes=5),
+        EndTime=at + timedelta(minutes=5),
+        Period=600,
+        Statistics=["SampleCount"],
+    )["Datapoints"]
+    assert found["SampleCount"] == 500
+
+    def spoil(request: Any, **_: Any) -> None:
+        request.body = b"no gzip"
+        request.headers["Content-Length"] = "7"
+
+    client.meta.events.register("before-send", spoil)
+    with pytest.raises(ClientError, match="the body is not gzip"):
+        client.put_metric_data(Namespace="large", MetricData=data)

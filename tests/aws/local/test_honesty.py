@@ -42,6 +42,10 @@ def test_the_page_lists_what_the_local_aws_has(account: Any) -> None:
     """Each operation that it tells of itself is on the page, by the service."""
     operations = account.cloud.status()["operations"]
     text = to_markdown(operations)
-    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line[:2] == "| "}
+    rows: dict[str, str] = {}
+    for line in text.splitlines():
+        if line[:2] == "| ":
+            service = line.split("|")[1].strip()
+            rows[service] = rows.get(service, "") + line
     for service, names in operations.items():
         assert all(name in rows[service] for name in names)

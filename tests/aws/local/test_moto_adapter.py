@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 
 from mlref.aws.local.errors import AwsError
-from mlref.aws.local.moto_adapter import Moto, MotoObjects, MotoTags
+from mlref.aws.local.moto_adapter import Moto, MotoDirectory, MotoLogs, MotoObjects, MotoTags
+from mlref.runtime.clock import ManualClock
 
 SIGNED = {
     "authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, "
@@ -69,3 +73,71 @@ def test_what_is_tagged_is_listed(moto: Moto) -> None:
     body = b"<Tagging><TagSet><Tag><Key>team</Key><Value>ml</Value></Tag></TagSet></Tagging>"
     assert moto.call("s3", "PUT", "/adapter?tagging", SIGNED, body)[0] in {200, 204}
     assert MotoTags(moto).all() == [("arn:aws:s3:::adapter", {"team": "ml"})]
+
+
+def test_a_log_is_kept_whatever_the_clock_tells(moto: Moto) -> None:
+    """A stream takes events of any time, unlike PutLogEvents, which drops those of next month."""
+    clock = ManualClock(datetime.now(UTC))
+    logs = MotoLogs(moto, clock)
+    logs.put("/adapter", "stream", ["now", ""])
+    clock.advance(60 * 24 * 3600)
+    logs.put("/adapter", "stream", ["in two months"])
+    found = logs.events("/adapter")
+    assert found is not None
+    assert [(each[0], each[2]) for each in found] == [
+        ("stream", "now"),
+        ("stream", "in two months"),
+    ]
+    assert found[1][1] - found[0][1] == 60 * 24 * 3600 * 1000
+    assert logs.events("/nobody") is None
+
+
+def test_roles_are_those_of_iam(moto: Moto) -> None:
+    """`roles`, their policies, boundary, tags; of a managed policy, its default version."""
+    iam, found = moto.backend("iam"), MotoDirectory(moto)
+    version = {"Version": "2012-10-17"}
+    deny = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+    allow = json.dumps({**version, "Statement": [{**deny, "Effect": "Allow"}]})
+    boundary = iam.create_policy("", "/", allow, "adapter-boundary", [])
+    role = iam.create_role(
+        "adapter", "{}", "/service-role/", boundary.arn, "", [{"Key": "k", "Value": "v"}], "3600"
+    )
+    iam.put_role_policy("adapter", "inline", allow)
+    managed = iam.create_policy("", "/", allow, "adapter-managed", [])
+    iam.attach_role_policy(managed.arn, "adapter")
+    newer = json.dumps({**version, "Statement": [deny]})
+    iam.create_policy_version(managed.arn, newer, "true")
+    told = found.role("arn:aws:iam::123456789012:role/service-role/adapter")
+    assert told is not None
+    assert (told.trust, told.tags) == ("{}", {"k": "v"})
+    assert [(each.name, each.text) for each in told.policies] == [
+        ("inline", allow),
+        ("adapter-managed", newer),
+    ]
+    assert told.boundary is not None
+    assert told.boundary.text == allow
+    assert found.role(role.arn.replace("adapter", "nobody")) is None
+
+
+def test_logins_are_those_of_sts(moto: Moto) -> None:
+    """`get_assumed_role_from_access_key`, with a time that has no zone and is UTC."""
+    sts, found = moto.backend("sts"), MotoDirectory(moto)
+    arn = "arn:aws:iam::123456789012:role/service-role/adapter"
+    made = sts.assume_role("us-east-1", "ann", arn, "", 900, "")
+    told = found.login(made.access_key_id)
+    assert told is not None
+    assert made.access_key_id.startswith("ASIA")
+    assert (told.role, told.token, told.policy) == (arn, made.session_token, None)
+    assert told.arn == "arn:aws:sts::123456789012:assumed-role/adapter/ann"
+    assert 890 < (told.expires - datetime.now(UTC)).total_seconds() <= 900
+    assert found.login("ASIANOBODY") is None
+
+
+def test_the_policy_of_a_bucket_is_that_of_s3(moto: Moto) -> None:
+    """A bucket's `policy` is what was put, or None."""
+    found = MotoDirectory(moto)
+    assert found.bucket_policy("adapter") is None
+    assert found.bucket_policy("nobody") is None
+    policy = b'{"Version": "2012-10-17", "Statement": []}'
+    assert moto.call("s3", "PUT", "/adapter?policy", SIGNED, policy)[0] in {200, 204}
+    assert found.bucket_policy("adapter") == policy.decode()

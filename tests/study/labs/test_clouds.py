@@ -73,6 +73,7 @@ def aws() -> Iterator[Account]:
     """An account with the endpoint `flights` in service."""
     with account() as found:
         found.create_bucket("captures")
+        found.create_role(_ROLE)
         _create(found, "flights", model_data())
         found.running("flights")
         yield found

@@ -6,11 +6,13 @@ what the data plane sees. A watch looks for workers that have died, and saves ca
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mlref.aws.local.hosting.capture import Capture
@@ -19,7 +21,7 @@ from mlref.aws.local.hosting.elastic import Elastic
 from mlref.aws.local.hosting.fleet import Fleet
 from mlref.aws.local.hosting.live import Group, Live, Variant
 from mlref.aws.local.hosting.meter import Meter
-from mlref.aws.local.hosting.model_data import ModelDataError, ModelFolders
+from mlref.aws.local.hosting.model_data import ModelDataError, ModelFolders, require_readable
 from mlref.aws.local.hosting.multi_model import MultiModel
 from mlref.aws.local.hosting.workers import Container, Launcher, Worker, WorkerError
 from mlref.aws.local.world import World
@@ -38,11 +40,18 @@ class VariantSpec:
     Attributes:
         settings: the variant as the configuration has it.
         container: that its workers run; empty if there are only inference components.
+        role: the ARN of the one in which model data is read; None may read everything.
     """
 
-    def __init__(self, settings: Mapping[str, Any], container: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        container: Mapping[str, Any],
+        role: str | None = None,
+    ) -> None:
         self.settings = settings
         self.container = container
+        self.role = role
 
     @property
     def name(self) -> str:
@@ -329,26 +338,36 @@ class Hosting:
             endpoint,
             spec.name,
             self._model_data(spec.container) or "",
-            self._folders.unpacked,
+            functools.partial(self._fetched, role=spec.role),
             meter,
             cached=setting != "Disabled",
         )
 
-    def launch(self, container: Mapping[str, Any]) -> Worker:
+    def launch(self, container: Mapping[str, Any], role: str | None) -> Worker:
         """A worker of a model that is no endpoint's, for instance of a job; who asks ends it.
 
         Args:
             container: as DescribeModel gives it.
+            role: of the model.
 
         Raises:
             WorkerError: it did not get ready.
         """
-        return self._launcher.launch(self._container(VariantSpec({}, container)))
+        return self._launcher.launch(self._container(VariantSpec({}, container, role)))
+
+    def _fetched(self, uri: str, role: str | None) -> Path:
+        """The folder with model data, read in a role.
+
+        Raises:
+            ModelDataError: it cannot be had.
+        """
+        require_readable(self._world.objects, self._world.roles, uri, role)
+        return self._folders.unpacked(uri)
 
     def _container(self, spec: VariantSpec) -> Container:
         uri = None if spec.several else self._model_data(spec.container)
         try:
-            folder = None if uri is None else self._folders.unpacked(uri)
+            folder = None if uri is None else self._fetched(uri, spec.role)
         except ModelDataError as error:
             raise WorkerError(f"could not be started: {error}") from error
         timeout_s = spec.settings.get("ContainerStartupHealthCheckTimeoutInSeconds")

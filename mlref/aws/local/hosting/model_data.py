@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlref.aws.local.errors import AwsError
-from mlref.aws.local.world import Objects
+from mlref.aws.local.world import REGION, Objects, Roles
 
-__all__ = ["ModelDataError", "ModelFolders"]
+__all__ = ["ModelDataError", "ModelFolders", "require_readable"]
 
 _DIGITS = 32  # of a digest that name a folder
 _FOR_CONTAINERS = 0o755  # whose user is another one; nobody else gets through the root
@@ -22,6 +22,41 @@ _FOR_CONTAINERS = 0o755  # whose user is another one; nobody else gets through t
 
 class ModelDataError(Exception):
     """What SageMaker says of model data that it cannot use; becomes a FailureReason."""
+
+
+def require_readable(
+    objects: Objects, roles: Roles, uri: str, role: str | None, *, later: bool = False
+) -> None:
+    """Return if model data is there, and a role may read it.
+
+    Args:
+        objects: what lies in S3.
+        roles: who may do what.
+        uri: of an object; or of a prefix, if it ends in "/".
+        role: the ARN of a model's role; None may read everything.
+        later: whether it need not be there yet.
+
+    Raises:
+        ModelDataError: in SageMaker's words. Who may not list a bucket is not told either that an
+            object is missing.
+    """
+    resource = f"arn:aws:s3:::{uri.removeprefix('s3://')}"
+    may_read = role is None or roles.allows(role, "s3:GetObject", resource)
+    may_list = role is None or roles.allows(role, "s3:ListBucket", resource.partition("/")[0])
+    try:
+        there = bool(objects.keys(uri)) if uri.endswith("/") else objects.exists(uri)
+    except AwsError:
+        there = False
+    if may_read and (there or later):
+        return
+    if may_list and not (there or later):
+        raise ModelDataError(f"Could not find model data at {uri}.")
+    raise ModelDataError(
+        f'Could not access model data at {uri}. Please ensure that the role "{role}" exists and '
+        f'that its trust relationship policy allows the action "sts:AssumeRole" for the service '
+        f'principal "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" '
+        f"permissions and that the object is located in {REGION}."
+    )
 
 
 class ModelFolders:
@@ -56,10 +91,7 @@ class ModelFolders:
                 return self._placed(uri, files)
             content = self._objects.get(uri)
         except AwsError as error:
-            raise ModelDataError(
-                f"Could not find model data at {uri}. Please ensure that the object exists, and "
-                f"that the role may read it ({error.code})"
-            ) from error
+            raise ModelDataError(f"Could not find model data at {uri}.") from error
         digest = hashlib.sha256(content).hexdigest()
         return self._made(digest, lambda folder: _extract(uri, content, folder))
 
@@ -70,7 +102,7 @@ class ModelFolders:
 
     def _placed(self, prefix: str, files: dict[str, bytes]) -> Path:
         if not files:
-            raise ModelDataError(f"Could not find model data at {prefix}: no object begins so")
+            raise ModelDataError(f"Could not find model data at {prefix}.")
         digest = hashlib.sha256()
         for key, content in files.items():
             digest.update(key.encode() + b"\0" + hashlib.sha256(content).digest())

@@ -7,7 +7,7 @@ and then ends the old ones. The batches and waits of a rolling update are kept, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -80,11 +80,15 @@ class Copies:
     Args:
         models: which the components name.
         hosting: runs the copies.
+        role_of: the role of an endpoint's configuration, in which model data is read.
     """
 
-    def __init__(self, models: Models, hosting: Hosting) -> None:
+    def __init__(
+        self, models: Models, hosting: Hosting, role_of: Callable[[str], str | None]
+    ) -> None:
         self._models = models
         self._hosting = hosting
+        self._role_of = role_of
 
     def host(self, endpoint: str, name: str | None) -> Variant:
         """The variant on whose instances a component goes.
@@ -227,7 +231,8 @@ class Copies:
             WorkerError: one did not get ready; none is left.
         """
         settings = {"VariantName": record.variant, **specification.get("StartupParameters", {})}
-        spec = VariantSpec(settings, self.containers(specification)[0])
+        role = self._role_of(record.endpoint)
+        spec = VariantSpec(settings, self.containers(specification)[0], role)
         served = self._hosting.component(record.endpoint, record.name, spec)
         try:
             served.fleet.resize(copies)

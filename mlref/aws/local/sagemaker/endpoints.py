@@ -321,7 +321,9 @@ class Endpoints(Part):
 
     def _variant(self, settings: Mapping[str, Any]) -> VariantSpec:
         name = settings.get("ModelName")
-        return VariantSpec(settings, self._models.containers(name)[0] if name else {})
+        if not name:
+            return VariantSpec(settings, {})
+        return VariantSpec(settings, self._models.containers(name)[0], self._models.role(name))
 
     def _guard(self, record: Record, what: str) -> None:
         for guard in self.guards:

@@ -49,11 +49,16 @@ class InferenceComponents(Part):
     ) -> None:
         self._world = world
         self._endpoints = endpoints
-        self._copies = Copies(models, hosting)
+        self._copies = Copies(models, hosting, self._role_of)
         self._records: dict[str, Component] = {}
         self._lock = threading.RLock()
         self.on_removal: Callable[[str], object] = lambda _: None
         endpoints.guards.append(self._guard)
+
+    def _role_of(self, endpoint: str) -> str | None:
+        config = self._endpoints.found(endpoint).config_settings
+        role: str | None = config.get("ExecutionRoleArn")
+        return role
 
     @operation
     def create_inference_component(self, request: Request) -> Response:

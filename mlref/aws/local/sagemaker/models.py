@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mlref.aws.local.errors import AwsError, validation
+from mlref.aws.local.errors import validation
+from mlref.aws.local.hosting.model_data import ModelDataError, require_readable
 from mlref.aws.local.services import Part, Request, Response, operation, page, selected
 from mlref.aws.local.world import World, arn
 
@@ -104,6 +105,15 @@ class Models(Part):
         primary = found.get("PrimaryContainer")
         return [primary] if primary is not None else found["Containers"]
 
+    def role(self, name: str) -> str | None:
+        """The role of a model, or None.
+
+        Raises:
+            AwsError: there is no such model.
+        """
+        role: str | None = self.found(name).get("ExecutionRoleArn")
+        return role
+
     def _whole(self, container: Mapping[str, Any]) -> dict[str, Any]:
         """A container with what its model package says of it."""
         found = dict(container)
@@ -126,23 +136,11 @@ class Models(Part):
         uri = model_data(container)
         if uri is None:
             return
-        several = container.get("Mode") == "MultiModel" or uri.endswith("/")
+        several = container.get("Mode") == "MultiModel"
         try:
-            there = (
-                bool(self._world.objects.keys(uri)) if several else self._world.objects.exists(uri)
-            )
-        except AwsError:
-            there = False
-        allowed = role is None or self._world.roles.allows(role, "s3:GetObject", _arn_of(uri))
-        if allowed and (there or several):
-            return
-        reason = "there is no such object" if not there else "the role lacks s3:GetObject"
-        raise validation(
-            f"Could not access model data at {uri}. Please ensure that the role {role} exists and "
-            f"that its trust relationship policy allows the action sts:AssumeRole for the service "
-            f"principal sagemaker.amazonaws.com. Also ensure that the role has s3:GetObject "
-            f"permissions and that the object is located in us-east-1. (Here: {reason}.)"
-        )
+            require_readable(self._world.objects, self._world.roles, uri, role, later=several)
+        except ModelDataError as error:
+            raise validation(str(error)) from error
 
 
 def model_data(container: Mapping[str, Any]) -> str | None:
@@ -160,7 +158,3 @@ def _from_https(url: str) -> str:
     if rest or host.startswith("s3"):
         return f"s3://{bucket}/{path}" if not host.startswith("s3") else f"s3://{path}"
     raise validation(f"ModelDataUrl must be an address in S3, got {url!r}")
-
-
-def _arn_of(uri: str) -> str:
-    return f"arn:aws:s3:::{uri.removeprefix('s3://')}"

@@ -16,8 +16,8 @@ from mlref.aws.local.world import World, arn
 
 __all__ = ["Launch", "TransformJobs"]
 
-Launch = Callable[[Mapping[str, Any]], Worker]
-"""Starts a worker of a container, as DescribeModel gives it."""
+Launch = Callable[[Mapping[str, Any], str | None], Worker]
+"""Starts a worker of a container, as DescribeModel gives it, in a role."""
 
 _MOST_MB = 100
 _KEPT = (
@@ -68,7 +68,7 @@ class TransformJobs(Part):
                 self._world,
                 request,
                 arn("sagemaker", f"transform-job/{name.lower()}"),
-                launch=lambda: self._launch(container),
+                launch=lambda: self._launch(container, role),
                 role=role,
             ),
         )

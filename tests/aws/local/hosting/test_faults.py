@@ -155,8 +155,7 @@ from aws.conftest import Account
 from mlref.artifact import load
 from mlref.aws.local.cloud import start
 cloud = start()
-account = Account(cloud)
-account.s3.create_bucket(Bucket=account.bucket)
+account = Account(cloud).furnished()
 account.endpoint(account.config(account.model(load(sys.argv[1]))))
 Path(sys.argv[2]).write_text(str(cloud.pid))
 threading.Event().wait()
@@ -195,8 +194,7 @@ def test_nothing_is_left_after_close(diabetes: Any) -> None:
     with start() as cloud:
         from aws.conftest import Account
 
-        account = Account(cloud)
-        account.s3.create_bucket(Bucket=account.bucket)
+        account = Account(cloud).furnished()
         config = account.config(account.model(diabetes.artifact))
         account.endpoint(config, wait=False)
         main = psutil.Process(cloud.pid)

@@ -1,0 +1,204 @@
+"""Policies of IAM, and what they say to a request: allowed, or denied explicitly or implicitly.
+
+A statement that denies wins over all that allow, and what no statement allows is denied.
+
+Source: the IAM User Guide, "Policy evaluation logic" and "IAM JSON policy reference".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlref.aws.local.iam.conditions import Condition, Context
+from mlref.aws.local.iam.matching import UnknownVariableError, expand, glob, matches_arn
+
+__all__ = ["ALLOWED", "EXPLICIT", "IMPLICIT", "Policy", "Query", "Verdict", "judge"]
+
+ALLOWED, EXPLICIT, IMPLICIT = "allowed", "explicitDeny", "implicitDeny"
+"""The decisions, as the policy simulator spells them."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What somebody wants to do.
+
+    Attributes:
+        action: for instance "s3:GetObject".
+        resource: an ARN; "*" is all there are.
+        context: what conditions ask for: key in lower case -> values.
+        principals: the names of who asks: ARNs, or the name of a service.
+    """
+
+    action: str
+    resource: str
+    context: Context
+    principals: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Statement:
+    allows: bool
+    actions: tuple[str, ...]
+    not_actions: bool
+    resources: tuple[str, ...]
+    not_resources: bool
+    principals: tuple[str, ...] | None
+    not_principals: bool
+    conditions: tuple[Condition, ...]
+
+    def concerns(self, query: Query) -> bool:
+        """Whether it is about such a request, whatever its conditions say."""
+        acts = any(glob(each, query.action, ignore_case=True) for each in self.actions)
+        if acts == self.not_actions:
+            return False
+        try:
+            wanted = [expand(each, query.context) for each in self.resources]
+        except UnknownVariableError:
+            return False
+        if any(matches_arn(each, query.resource) for each in wanted) == self.not_resources:
+            return False
+        if self.principals is None:
+            return True
+        named = "*" in self.principals or not query.principals.isdisjoint(self.principals)
+        return named != self.not_principals
+
+    def holds(self, query: Query) -> bool:
+        """Whether it applies to a request."""
+        return self.concerns(query) and all(each.holds(query.context) for each in self.conditions)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy document.
+
+    Attributes:
+        name: by which it is told apart from others.
+        kind: where it comes from, for instance "role".
+        statements: of the document.
+    """
+
+    name: str
+    kind: str
+    statements: tuple[_Statement, ...]
+
+    @classmethod
+    def of(cls, name: str, kind: str, document: str | Mapping[str, Any]) -> Policy:
+        """A policy, read.
+
+        Args:
+            name: by which it is told apart from others.
+            kind: where it comes from, for instance "role".
+            document: JSON.
+
+        Raises:
+            ValueError: it is no policy of IAM's.
+        """
+        try:
+            given = json.loads(document) if isinstance(document, str) else document
+            listed = given["Statement"]
+            statements = listed if isinstance(listed, list) else [listed]
+            return cls(name, kind, tuple(_statement(each) for each in statements))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"policy {name}: {type(error).__name__} {error}") from error
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What some policies say to a request.
+
+    Attributes:
+        decision: ALLOWED, EXPLICIT or IMPLICIT.
+        matched: the policies with a statement that decided it.
+        missing: the keys that conditions ask for and the request lacks.
+    """
+
+    decision: str
+    matched: tuple[Policy, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may be done."""
+        return self.decision == ALLOWED
+
+
+def judge(policies: Iterable[Policy], query: Query) -> Verdict:
+    """What policies say to a request, together."""
+    allowing: list[Policy] = []
+    denying: list[Policy] = []
+    missing: set[str] = set()
+    for policy in policies:
+        for each in policy.statements:
+            if not each.concerns(query):
+                continue
+            missing |= {one.key for one in each.conditions if one.missing(query.context)}
+            if each.holds(query):
+                (allowing if each.allows else denying).append(policy)
+    decision = EXPLICIT if denying else ALLOWED if allowing else IMPLICIT
+    matched = tuple(dict.fromkeys(denying or allowing))
+    return Verdict(decision, matched, tuple(sorted(missing)))
+
+
+def _statement(given: Mapping[str, Any]) -> _Statement:
+    """A statement, read.
+
+    Raises:
+        ValueError: it lacks something, or has what no statement has.
+    """
+    effect = given.get("Effect")
+    if effect not in {"Allow", "Deny"}:
+        raise ValueError(f"Effect must be Allow or Deny, got {effect!r}")
+    actions, not_actions = _either(given, "Action")
+    resources, not_resources = _either(given, "Resource", optional=True)
+    principals, not_principals = _principals(given)
+    conditions = [
+        Condition.of(operator, key, _texts(values))
+        for operator, keys in given.get("Condition", {}).items()
+        for key, values in keys.items()
+    ]
+    return _Statement(
+        allows=effect == "Allow",
+        actions=actions,
+        not_actions=not_actions,
+        resources=resources,
+        not_resources=not_resources,
+        principals=principals,
+        not_principals=not_principals,
+        conditions=tuple(conditions),
+    )
+
+
+def _either(
+    given: Mapping[str, Any], name: str, *, optional: bool = False
+) -> tuple[tuple[str, ...], bool]:
+    """The values of an element, and whether it is spelled with Not.
+
+    Raises:
+        ValueError: there are both, or none.
+    """
+    if (name in given) == (f"Not{name}" in given):
+        if optional and name not in given:
+            return ("*",), False  # the policy of a resource may leave it out, as roles' trust does
+        raise ValueError(f"give {name} or Not{name}: exactly one of the two")
+    spelled = name if name in given else f"Not{name}"
+    return _texts(given[spelled]), spelled != name
+
+
+def _principals(given: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, bool]:
+    """The principals of a statement, None if it has none; and whether it is NotPrincipal."""
+    spelled = "NotPrincipal" if "NotPrincipal" in given else "Principal"
+    named = given.get(spelled)
+    if named is None:
+        return None, False
+    if named == "*":
+        return ("*",), spelled != "Principal"
+    found = [each for values in named.values() for each in _texts(values)]
+    return tuple(found), spelled != "Principal"
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    listed: Sequence[Any] = values if isinstance(values, list) else [values]
+    return tuple(str(each).lower() if isinstance(each, bool) else str(each) for each in listed)

@@ -1,0 +1,330 @@
+"""Roles that count: to make models, to read S3, and to invoke endpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from support.local_account import TRUST, model_tar
+from support.shop import refused
+
+ACCOUNT = "arn:aws:iam::123456789012"
+SAGEMAKER = "arn:aws:sagemaker:us-east-1:123456789012"
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlref:1.0.0"
+ASSUMED = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": f"{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    ],
+}
+
+
+def document(*statements: Mapping[str, Any]) -> str:
+    """A policy; what a statement does not say is Allow, and everything."""
+    whole = [{"Effect": "Allow", "Action": "*", "Resource": "*", **each} for each in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": whole})
+
+
+@dataclass
+class Roles:
+    """Makes roles, and acts in them."""
+
+    account: Any
+    made: list[str] = field(default_factory=list)
+
+    def role(self, *statements: Mapping[str, Any], trust: Any = TRUST, **more: Any) -> str:
+        """A role with one policy; returns its ARN."""
+        name = self.account.name("role")
+        self.made.append(name)
+        told = self.account.iam.create_role(
+            RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), **more
+        )
+        if statements:
+            self.put(name, *statements)
+        return str(told["Role"]["Arn"])
+
+    def put(self, role: str, *statements: Mapping[str, Any]) -> None:
+        """Give a role another policy."""
+        name = role.rpartition("/")[2]
+        self.account.iam.put_role_policy(
+            RoleName=name, PolicyName="work", PolicyDocument=document(*statements)
+        )
+
+    def runtime(self, role: str, **session: Any) -> Any:
+        """A client of the data plane that acts in a role."""
+        found = self.account.sts.assume_role(RoleArn=role, RoleSessionName="ann", **session)
+        given = found["Credentials"]
+        return boto3.client(
+            "sagemaker-runtime",
+            endpoint_url=self.account.cloud.url,
+            region_name="us-east-1",
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+
+
+@pytest.fixture(scope="module")
+def roles(account: Any) -> Roles:
+    """For roles."""
+    return Roles(account)
+
+
+@pytest.fixture(scope="module")
+def model_uri(account: Any, diabetes: Any) -> str:
+    """Where model data lies in a bucket of its own."""
+    account.s3.create_bucket(Bucket="guarded")
+    account.s3.put_object(
+        Bucket="guarded", Key="a/model.tar.gz", Body=model_tar(diabetes.artifact.folder)
+    )
+    return "s3://guarded/a/model.tar.gz"
+
+
+@pytest.fixture(scope="module")
+def create(account: Any) -> Callable[..., str]:
+    """Makes a model in a role; returns its name."""
+
+    def make(role: str, uri: str) -> str:
+        name = str(account.name("guarded"))
+        account.sagemaker.create_model(
+            ModelName=name,
+            ExecutionRoleArn=role,
+            PrimaryContainer={"Image": IMAGE, "ModelDataUrl": uri},
+        )
+        return name
+
+    return make
+
+
+READ = {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::guarded/*"}
+LIST = {"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::guarded"}
+
+
+def test_a_model_needs_a_role_that_sagemaker_may_take(
+    roles: Roles, create: Callable[..., str], model_uri: str
+) -> None:
+    """One that is not there, one that trusts others, and one that trusts SageMaker."""
+    nobody = f"{ACCOUNT}:role/nobody"
+    code, message = refused(create, nobody, model_uri)
+    assert code == "ValidationException"
+    assert message == (
+        f"Could not assume role {nobody}. Please ensure that the role exists and allows principal "
+        "'sagemaker.amazonaws.com' to assume the role."
+    )
+    assert "Could not assume role" in refused(create, roles.role(READ, trust=ASSUMED), model_uri)[1]
+    assert create(roles.role(READ), model_uri)
+
+
+def test_a_role_with_a_path_and_a_condition_is_taken(
+    roles: Roles, create: Callable[..., str], model_uri: str
+) -> None:
+    """As the console makes it; aws:SourceAccount is who the service acts for."""
+    (statement,) = TRUST["Statement"]
+    for account, fits in (("123456789012", True), ("999999999999", False)):
+        condition = {"StringEquals": {"aws:SourceAccount": account}}
+        trust = {**TRUST, "Statement": [{**statement, "Condition": condition}]}
+        role = roles.role(READ, trust=trust, Path="/service-role/")
+        assert ":role/service-role/" in role
+        if fits:
+            assert create(role, model_uri)
+        else:
+            assert "Could not assume role" in refused(create, role, model_uri)[1]
+
+
+def test_a_role_must_be_able_to_read_the_model(
+    roles: Roles, create: Callable[..., str], model_uri: str
+) -> None:
+    """What is not there is only told to who may list the bucket."""
+    assert create(roles.role(READ), model_uri)
+    code, message = refused(create, roles.role(LIST), model_uri)
+    assert code == "ValidationException"
+    assert message.startswith(f"Could not access model data at {model_uri}. Please ensure that")
+    missing = "s3://guarded/b/model.tar.gz"
+    found = refused(create, roles.role(READ, LIST), missing)[1]
+    assert found == f"Could not find model data at {missing}."
+    assert "Could not access" in refused(create, roles.role(READ), missing)[1]
+
+
+def test_full_access_to_sagemaker_is_none_to_any_bucket(
+    account: Any, roles: Roles, create: Callable[..., str], model_uri: str, diabetes: Any
+) -> None:
+    """AmazonSageMakerFullAccess reads buckets with sagemaker in their name only."""
+    role = roles.role()
+    policy = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
+    account.iam.attach_role_policy(RoleName=role.rpartition("/")[2], PolicyArn=policy)
+    assert "Could not access model data" in refused(create, role, model_uri)[1]
+    account.s3.create_bucket(Bucket="my-sagemaker-models")
+    data = model_tar(diabetes.artifact.folder)
+    account.s3.put_object(Bucket="my-sagemaker-models", Key="model.tar.gz", Body=data)
+    assert create(role, "s3://my-sagemaker-models/model.tar.gz")
+
+
+def test_the_policy_of_a_bucket_grants_and_denies(
+    account: Any, roles: Roles, create: Callable[..., str], model_uri: str
+) -> None:
+    """It opens the bucket to a role that it names, and closes it to one that may read it."""
+    named, other = roles.role(), roles.role(READ)
+    closed = {**READ, "Effect": "Deny", "Principal": {"AWS": other}}
+    opened = {**READ, "Principal": {"AWS": named}}
+    account.s3.put_bucket_policy(Bucket="guarded", Policy=document(opened, closed))
+    try:
+        assert create(named, model_uri)
+        assert "Could not access" in refused(create, other, model_uri)[1]
+    finally:
+        account.s3.delete_bucket_policy(Bucket="guarded")
+
+
+def test_an_endpoint_fails_when_its_role_has_lost_s3(
+    account: Any, roles: Roles, create: Callable[..., str], model_uri: str
+) -> None:
+    """Access is asked for again when a worker starts; the reason is told."""
+    role = roles.role(READ)
+    config = account.config(create(role, model_uri))
+    roles.put(role, LIST)
+    endpoint = account.endpoint(config, wait=False)
+    told = account.settled(endpoint)
+    assert told["EndpointStatus"] == "Failed"
+    assert "Could not access model data at s3://guarded/a/model.tar.gz" in told["FailureReason"]
+    account.remove(endpoint)
+
+
+@pytest.fixture(scope="module")
+def endpoint(
+    account: Any, roles: Roles, create: Callable[..., str], model_uri: str
+) -> Iterator[str]:
+    """An endpoint in service."""
+    found = account.endpoint(account.config(create(roles.role(READ), model_uri)))
+    yield found
+    account.remove(found)
+
+
+@pytest.fixture(scope="module")
+def ask(diabetes: Any) -> Callable[..., int]:
+    """Invokes an endpoint; returns the status."""
+    body = json.dumps({"instances": [dict(diabetes.artifact.golden.instances[0])]}).encode()
+
+    def invoke(runtime: Any, endpoint: str) -> int:
+        told = runtime.invoke_endpoint(
+            EndpointName=endpoint, ContentType="application/json", Body=body
+        )
+        assert json.loads(told["Body"].read())["predictions"]
+        return int(told["ResponseMetadata"]["HTTPStatusCode"])
+
+    return invoke
+
+
+def denied(ask: Callable[..., int], runtime: Any, endpoint: str) -> str:
+    """The message of a refusal, which must be a 403."""
+    with pytest.raises(ClientError) as caught:
+        ask(runtime, endpoint)
+    answer = caught.value.response
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert answer["Error"]["Code"] == "AccessDeniedException"
+    return str(answer["Error"]["Message"])
+
+
+def test_who_acts_in_a_role_invokes_what_its_policy_allows(
+    account: Any, roles: Roles, endpoint: str, ask: Callable[..., int]
+) -> None:
+    """And nothing else; a change of the policy counts from the next request on."""
+    resource = f"{SAGEMAKER}:endpoint/{endpoint}"
+    allowed = {"Action": "sagemaker:InvokeEndpoint", "Resource": resource}
+    role = roles.role(allowed, trust=ASSUMED)
+    runtime = roles.runtime(role)
+    assert ask(runtime, endpoint) == 200
+    who = f"arn:aws:sts::123456789012:assumed-role/{role.rpartition('/')[2]}/ann"
+    begin = f"User: {who} is not authorized to perform: sagemaker:InvokeEndpoint on resource: "
+    other = f"{SAGEMAKER}:endpoint/another"
+    assert denied(ask, runtime, "another") == (
+        f"{begin}{other} because no identity-based policy allows the "
+        "sagemaker:InvokeEndpoint action"
+    )
+    roles.put(role, allowed, {**allowed, "Effect": "Deny"})
+    told = denied(ask, runtime, endpoint)
+    assert told == f"{begin}{resource} with an explicit deny in an identity-based policy"
+    roles.put(role, {**allowed, "Action": "sagemaker:Invoke*"})
+    assert ask(runtime, endpoint) == 200
+    account.iam.delete_role_policy(RoleName=role.rpartition("/")[2], PolicyName="work")
+    assert "no identity-based policy" in denied(ask, runtime, endpoint)
+
+
+def test_streams_and_asynchronous_invocations_are_actions_of_their_own(
+    roles: Roles, endpoint: str
+) -> None:
+    """Whoever may invoke may not do these."""
+    runtime = roles.runtime(roles.role({"Action": "sagemaker:InvokeEndpoint"}, trust=ASSUMED))
+    for name, more in (
+        ("invoke_endpoint_async", {"InputLocation": "s3://models/x"}),
+        ("invoke_endpoint_with_response_stream", {"Body": b"x"}),
+    ):
+        code, message = refused(getattr(runtime, name), EndpointName=endpoint, **more)
+        assert code == "AccessDeniedException"
+        words = "".join(word.capitalize() for word in name.split("_"))
+        assert f"sagemaker:{words} on resource" in message
+
+
+def test_boundary_and_session_narrow_what_a_role_may_do(
+    account: Any, roles: Roles, endpoint: str, ask: Callable[..., int]
+) -> None:
+    """Each is the most that there is; the message tells which one it was."""
+    name = account.name("boundary")
+    policy = account.iam.create_policy(
+        PolicyName=name, PolicyDocument=document({"Action": "sagemaker:Describe*"})
+    )["Policy"]["Arn"]
+    bounded = roles.role({}, trust=ASSUMED, PermissionsBoundary=policy)
+    assert "because no permissions boundary allows" in denied(ask, roles.runtime(bounded), endpoint)
+    free = roles.role({}, trust=ASSUMED)
+    assert ask(roles.runtime(free), endpoint) == 200
+    narrow = document({"Action": "s3:*"})
+    told = denied(ask, roles.runtime(free, Policy=narrow), endpoint)
+    assert "because no session policy allows" in told
+    wide = document({"Action": "sagemaker:*"})
+    assert ask(roles.runtime(free, Policy=wide), endpoint) == 200
+
+
+def test_a_condition_on_tags_of_the_endpoint(
+    account: Any, roles: Roles, endpoint: str, ask: Callable[..., int]
+) -> None:
+    """aws:ResourceTag, as teams share an account."""
+    mine = {
+        "Action": "sagemaker:InvokeEndpoint",
+        "Condition": {"StringEquals": {"aws:ResourceTag/Team": "flights"}},
+    }
+    runtime = roles.runtime(roles.role(mine, trust=ASSUMED))
+    assert "not authorized" in denied(ask, runtime, endpoint)
+    account.sagemaker.add_tags(
+        ResourceArn=f"{SAGEMAKER}:endpoint/{endpoint}", Tags=[{"Key": "Team", "Value": "flights"}]
+    )
+    assert ask(runtime, endpoint) == 200
+
+
+def test_keys_of_the_account_may_do_everything(
+    account: Any, endpoint: str, ask: Callable[..., int]
+) -> None:
+    """As test/test does; enforcement is for who acts in a role."""
+    assert ask(account.sagemaker_runtime, endpoint) == 200
+
+
+def test_another_session_token_is_refused(roles: Roles, account: Any, endpoint: str) -> None:
+    """A key without its token, as AWS says it."""
+    given = account.sts.assume_role(RoleArn=roles.role({}, trust=ASSUMED), RoleSessionName="ann")[
+        "Credentials"
+    ]
+    wrong = boto3.client(
+        "sagemaker-runtime",
+        endpoint_url=account.cloud.url,
+        region_name="us-east-1",
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token="another",  # noqa: S106 - it is wrong on purpose
+    )
+    code, message = refused(wrong.invoke_endpoint, EndpointName=endpoint, Body=b"x")
+    assert (code, message) == (
+        "UnrecognizedClientException",
+        "The security token included in the request is invalid.",
+    )

@@ -39,6 +39,7 @@ from mlref.aws.local.sagemaker.inference_components import InferenceComponents
 from mlref.aws.local.sagemaker.models import Models, model_data
 from mlref.aws.local.sagemaker.monitoring_definitions import MonitoringDefinitions
 from mlref.aws.local.sagemaker.monitoring_schedules import MonitoringSchedules
+from mlref.aws.local.sagemaker.processing import ProcessingJobs
 from mlref.aws.local.sagemaker.registry import Registry
 from mlref.aws.local.sagemaker.scalable import Scalable
 from mlref.aws.local.sagemaker.tags import TagsPart
@@ -103,8 +104,9 @@ class LocalAws:
         sagemaker.append(self.components)
         told = {} if url is None else client_variables(url)
         self.training = TrainingJobs(self.world, environment=told)
+        self.processing = ProcessingJobs(self.world, environment=told)
         self.transforms = TransformJobs(self.world, models, self.hosting.launch)
-        sagemaker += [self.training, self.transforms, TagsPart(self.world.tags)]
+        sagemaker += [self.training, self.processing, self.transforms, TagsPart(self.world.tags)]
         definitions = MonitoringDefinitions(self.world, self.endpoints)
         sagemaker += [definitions, MonitoringSchedules(self.world, definitions)]
         tagged = TaggedResources(self.world.tags, MotoTags(moto).all)
@@ -141,6 +143,7 @@ class LocalAws:
         """End all that runs."""
         self._ended.set()
         self.training.close()
+        self.processing.close()
         self.transforms.close()
         self._ticker.join()
         self.endpoints.settle()

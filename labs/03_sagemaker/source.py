@@ -3,10 +3,10 @@
 #
 # A managed service takes work away, not decisions. In this lab you make them: you write the requests
 # that become an endpoint, reckon what it costs, and let a bad version take itself back. Then comes a
-# night in which nothing goes up, and a week in which everything is up and wrong. Each exercise is a
-# cell that begins with `# answer:`. Run the cells one after the other; in those, replace every
-# `todo(...)` and run the cell again. Then run the last cell, or grade one exercise in a cell of your
-# own with `check("03", "deploy")`.
+# night in which nothing goes up, a role that gets nothing, and a week in which all is up and wrong. Each
+# exercise is a cell that begins with `# answer:`. Run the cells one after the other; in those, replace
+# every `todo(...)` and run the cell again. Then run the last cell, or grade one exercise in a cell of
+# your own with `check("03", "deploy")`.
 #
 # What you write is really sent: to a *local AWS*, with an account of its own for each exercise. It
 # needs no account, costs nothing, and its models answer. Stuck? `hint("03", "deploy")` in a cell of
@@ -284,7 +284,61 @@ for name, found in CASES.items():
     print(name, "-", CAUSES.get(diagnose(found), "that is no cause"))
 
 # %% [markdown]
-# ## 5. Incident: every answer is 200, and one column is not what it says
+# ## 5. Incident: a role that gets nothing from S3
+#
+# *23:15.* `fares-paris` has a role that somebody wrote by hand this afternoon. These are its two
+# documents: the *trust policy* says who may act in the role, the *policy* what may be done in it. The chat
+# now proposes `s3:*` on `*`, "until the holidays are over".
+
+# %% tags=["for:role"]
+VERSION = {"Version": "2012-10-17"}
+FOUND_TRUST = {**VERSION, "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+]}  # fmt: skip
+FOUND_POLICY = {**VERSION, "Statement": [
+    {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::fares-models"},
+]}  # fmt: skip
+
+# %% tags=["try"]
+from mlref.study.labs.policies import says
+
+archive = "arn:aws:s3:::fares-models/paris/model.tar.gz"
+print("who:", says(FOUND_TRUST, "sts:AssumeRole", who="sagemaker.amazonaws.com"))
+print("what:", says(FOUND_POLICY, "s3:GetObject", archive))
+
+# %% [markdown]
+# Write both anew, so that all of this holds and nothing else:
+#
+# - SageMaker may act in the role, and nobody else.
+# - In the role, every object of the bucket `fares-models` can be read, and the bucket can be listed
+#   (`s3:ListBucket`): who may not list is not told that an archive is missing.
+# - Objects below `live/` of the bucket `fares-captures` can be written. What was captured can neither be
+#   read nor deleted.
+#
+# > A bucket and the objects in it are two resources: `arn:aws:s3:::NAME` and `arn:aws:s3:::NAME/*`.
+# > Other teams have buckets, too, and some of their names begin like ours.
+
+# %%
+# answer: role
+# hole trust: who may act in the role
+trust = {**VERSION, "Statement": [
+    {
+        "Effect": "Allow",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    },
+]}  # fmt: skip
+# end
+# hole policy: what may be done in it
+policy = {**VERSION, "Statement": [
+    {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::fares-models/*"},
+    {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::fares-models"},
+    {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::fares-captures/live/*"},
+]}  # fmt: skip
+# end
+
+# %% [markdown]
+# ## 6. Incident: every answer is 200, and one column is not what it says
 #
 # *Monday, 08:30.* Version 1.4.0 has run for weeks without an error. Since some moment of last week more
 # flights are called late than come late. Some say winter has come, and the model is right. The

@@ -1010,7 +1010,7 @@ print(f"{len(claims)} claims, {len(violations)} not borne out")
 # %% [markdown]
 # ## Practice
 #
-# - **The lab**, 45 minutes, grades itself: `labs/03_sagemaker`. Deploy a model, read a bill, and find out
+# - **The lab**, 90 minutes, grades itself: `labs/03_sagemaker`. Deploy a model, read a bill, and find out
 #   why an endpoint fails its ping, why a role gets nothing from S3, and since when temperatures
 #   are in °C.
 # - **The interview**: `mlref drill --topic 03`.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.world import REGION, Objects, Roles
+from mlref.runtime.scratch import Scratch
 
 __all__ = ["ModelDataError", "ModelFolders", "require_readable"]
 
@@ -72,8 +73,8 @@ class ModelFolders:
 
     def __init__(self, objects: Objects, root: Path | None = None) -> None:
         self._objects = objects
-        self._temporary = None if root else tempfile.TemporaryDirectory(prefix="mlref-models-")
-        self.root = root or Path(self._temporary.name if self._temporary else "")
+        self._scratch = None if root else Scratch("mlref-models-")
+        self.root = root or (self._scratch.path if self._scratch else Path())
         self._lock = threading.Lock()
 
     def unpacked(self, uri: str) -> Path:
@@ -97,8 +98,8 @@ class ModelFolders:
 
     def close(self) -> None:
         """Remove everything."""
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        if self._scratch is not None:
+            self._scratch.close()
 
     def _placed(self, prefix: str, files: dict[str, bytes]) -> Path:
         if not files:

@@ -1,0 +1,24 @@
+# answer: role
+# rejected: is no policy
+trust = {
+    **VERSION,
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    ],
+}
+policy = {
+    **VERSION,
+    "Statement": [
+        {"Effect": "allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::fares-models/*"},
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::fares-models"},
+        {
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::fares-captures/live/*",
+        },
+    ],
+}

@@ -1,0 +1,28 @@
+# answer: role
+# rejected: also allows s3:PutObject on arn:aws:s3:::fares-models
+trust = {
+    **VERSION,
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    ],
+}
+policy = {
+    **VERSION,
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": "arn:aws:s3:::fares-models/*",
+        },
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::fares-models"},
+        {
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::fares-captures/live/*",
+        },
+    ],
+}

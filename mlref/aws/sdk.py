@@ -23,15 +23,14 @@ tests/aws/test_sdk.py asks of each patch whether it is still needed.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
+from mlref.aws.local.cloud import is_loopback
 from mlref.runtime.lazy import extra
 
 __all__ = ["Patched", "patch_sdk"]
@@ -112,12 +111,7 @@ def _local_endpoint(service: str = "") -> str | None:
         return None
     own = os.environ.get(f"AWS_ENDPOINT_URL_{service}") if service else None
     url = own or os.environ.get("AWS_ENDPOINT_URL", "")
-    try:
-        host = urlsplit(url).hostname or ""
-        here = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # no address, or a name
-        return None
-    return url if here else None
+    return url if is_loopback(url) else None
 
 
 def _local_sts(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -153,8 +153,8 @@ def is_loopback(url: str) -> bool:
     >>> is_loopback("http://127.0.0.1:5620"), is_loopback("https://s3.amazonaws.com")
     (True, False)
     """
-    host = urlsplit(url).hostname or ""
     try:
+        host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -41,6 +41,32 @@ It is free, needs no account and no network, and the models in it really answer.
 compared with a real account: requests and responses are checked against AWS's own models in
 botocore, formats against AWS's documentation, and clients that others wrote run on it unchanged.
 Before you rely on a detail, try it on AWS.
+
+## Use it
+
+In a program, or in a terminal for everything on this machine until it is stopped:
+
+```python
+from mlref import aws
+
+with aws.start() as cloud:
+    sagemaker = aws.session(at=cloud).client("sagemaker")     # a boto3 session
+    cloud.advance(600)                                        # ten minutes later
+```
+
+```
+mlref cloud start                                # prints the variables below
+export AWS_ENDPOINT_URL=... AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+export AWS_DEFAULT_REGION=us-east-1
+aws sagemaker list-endpoints                     # any client of AWS
+mlref cloud status                               # what it has, and which endpoints stand
+mlref cloud advance 600
+mlref cloud stop
+```
+
+Endpoints run processes; `aws.start(docker=True)` and `mlref cloud start --docker` run their images
+instead. SageMaker's SDK needs one more call, `mlref.aws.sdk.patch_sdk()`. Notebook 03 goes through
+all of it.
 """
 
 

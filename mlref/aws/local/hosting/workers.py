@@ -206,7 +206,7 @@ def _handlers(container: Container) -> Path | None:
             return container.folder / name
     if program:
         text = f"SAGEMAKER_PROGRAM is {program}, but model data holds no code/{program}"
-        raise WorkerError(text)
+        raise WorkerError(f"could not be started: {text}")
     return None
 
 

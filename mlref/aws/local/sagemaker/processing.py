@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlref.aws.local.errors import AwsError, validation
-from mlref.aws.local.jobs.book import Book, one_instance
+from mlref.aws.local.jobs.book import one_instance
 from mlref.aws.local.jobs.inputs import require_bucket, require_inputs
 from mlref.aws.local.jobs.processing import PLACE, ProcessingRun
-from mlref.aws.local.services import Part, Request, Response, operation, page, selected
-from mlref.aws.local.world import World, arn
+from mlref.aws.local.sagemaker.script_jobs import ScriptJobs
+from mlref.aws.local.services import Request, Response, operation, page, selected
 
 __all__ = ["ProcessingJobs"]
 
@@ -28,42 +28,17 @@ _KEPT = (
 """The members of CreateProcessingJob that DescribeProcessingJob gives back as they were."""
 
 
-class ProcessingJobs(Part):
-    """CreateProcessingJob and its family.
+class ProcessingJobs(ScriptJobs[ProcessingRun]):
+    """CreateProcessingJob and its family."""
 
-    Args:
-        world: the time, S3, logs and roles.
-        environment: variables that the program of each job has, for instance AWS_ENDPOINT_URL.
-        mounts: whether programs get an /opt/ml of their own, where the machine allows it.
-    """
-
-    def __init__(
-        self,
-        world: World,
-        *,
-        environment: Mapping[str, str] | None = None,
-        mounts: bool = True,
-    ) -> None:
-        self.jobs: Book[ProcessingRun] = Book("Could not find requested job with name: {name}")
-        self._world = world
-        self._environment = environment or {}
-        self._mounts = mounts
+    kind = "processing"
+    missing = "Could not find requested job with name: {name}"
 
     @operation
     def create_processing_job(self, request: Request) -> Response:
         """CreateProcessingJob."""
-        name = request["ProcessingJobName"]
         self._check(request)
-        found = self.jobs.begin(
-            name,
-            lambda: ProcessingRun(
-                self._world,
-                request,
-                arn("sagemaker", f"processing-job/{name.lower()}"),
-                environment=self._environment,
-                mounts=self._mounts,
-            ),
-        )
+        found = self.begin(ProcessingRun, request, request["ProcessingJobName"])
         return {"ProcessingJobArn": found.arn}
 
     @operation
@@ -106,17 +81,8 @@ class ProcessingJobs(Part):
     @operation
     def stop_processing_job(self, request: Request) -> Response:
         """StopProcessingJob."""
-        job = self.jobs.found(request["ProcessingJobName"])
-        if job.status not in {"InProgress", "Stopping"}:
-            raise validation(
-                f"The request was rejected because the processing job is in status {job.status}."
-            )
-        job.stop()
+        self.stop(request["ProcessingJobName"])
         return {}
-
-    def close(self) -> None:
-        """End all jobs."""
-        self.jobs.close()
 
     def _check(self, request: Request) -> None:
         """Refuse what AWS would refuse, and what cannot be done here."""
@@ -133,7 +99,7 @@ class ProcessingJobs(Part):
                 "give AppSpecification.ContainerEntrypoint: jobs are processes here, and no image "
                 "is started",
             )
-        self._world.roles.trusts(request["RoleArn"], "sagemaker.amazonaws.com")
+        self.world.roles.trusts(request["RoleArn"], "sagemaker.amazonaws.com")
         inputs = request.get("ProcessingInputs", ())
         outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", ())
         _check_names([each["InputName"] for each in inputs], "inputs")
@@ -153,14 +119,14 @@ class ProcessingJobs(Part):
             raise _not_done(f"{name} in Pipe mode", "give File")
         if source.get("S3CompressionType", "None") != "None":
             raise validation(f"{name}: S3CompressionType is for Pipe mode only; leave it out")
-        require_inputs(self._world, source["S3DataType"], source["S3Uri"], role)
+        require_inputs(self.world, source["S3DataType"], source["S3Uri"], role)
 
     def _check_output(self, given: Mapping[str, Any]) -> None:
         target = given.get("S3Output")
         if target is None or given.get("AppManaged"):
             raise _not_done(f"an output ({given['OutputName']}) that is no S3Output", "give one")
         _check_path(target, f"the output {given['OutputName']}")
-        require_bucket(self._world, target["S3Uri"])
+        require_bucket(self.world, target["S3Uri"])
 
 
 def _check_names(names: list[str], what: str) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlref.aws.local.errors import AwsError, validation
-from mlref.aws.local.jobs.book import Book, one_instance
+from mlref.aws.local.jobs.book import one_instance
 from mlref.aws.local.jobs.folder import OPT_ML
 from mlref.aws.local.jobs.inputs import in_s3, require_bucket, require_inputs
 from mlref.aws.local.jobs.training import DAY_S, TrainingRun
-from mlref.aws.local.services import Part, Request, Response, operation, page, selected
-from mlref.aws.local.world import World, arn
+from mlref.aws.local.sagemaker.script_jobs import ScriptJobs
+from mlref.aws.local.services import Request, Response, operation, page, selected
 
 __all__ = ["TrainingJobs"]
 
@@ -51,42 +51,17 @@ _FLAGS = (
 )
 
 
-class TrainingJobs(Part):
-    """CreateTrainingJob and its family.
+class TrainingJobs(ScriptJobs[TrainingRun]):
+    """CreateTrainingJob and its family."""
 
-    Args:
-        world: the time, S3, logs, metrics and roles.
-        environment: variables that the script of each job has, for instance AWS_ENDPOINT_URL.
-        mounts: whether scripts get an /opt/ml of their own, where the machine allows it.
-    """
-
-    def __init__(
-        self,
-        world: World,
-        *,
-        environment: Mapping[str, str] | None = None,
-        mounts: bool = True,
-    ) -> None:
-        self.jobs: Book[TrainingRun] = Book("Requested resource not found.")
-        self._world = world
-        self._environment = environment or {}
-        self._mounts = mounts
+    kind = "training"
+    missing = "Requested resource not found."
 
     @operation
     def create_training_job(self, request: Request) -> Response:
         """CreateTrainingJob."""
-        name = request["TrainingJobName"]
         self._check(request)
-        found = self.jobs.begin(
-            name,
-            lambda: TrainingRun(
-                self._world,
-                request,
-                arn("sagemaker", f"training-job/{name.lower()}"),
-                environment=self._environment,
-                mounts=self._mounts,
-            ),
-        )
+        found = self.begin(TrainingRun, request, request["TrainingJobName"])
         return {"TrainingJobArn": found.arn}
 
     @operation
@@ -143,17 +118,8 @@ class TrainingJobs(Part):
     @operation
     def stop_training_job(self, request: Request) -> Response:
         """StopTrainingJob."""
-        job = self.jobs.found(request["TrainingJobName"])
-        if job.status not in {"InProgress", "Stopping"}:
-            raise validation(
-                f"The request was rejected because the training job is in status {job.status}."
-            )
-        job.stop()
+        self.stop(request["TrainingJobName"])
         return {}
-
-    def close(self) -> None:
-        """End all jobs."""
-        self.jobs.close()
 
     def _check(self, request: Request) -> None:
         """Refuse what AWS would refuse, and what cannot be done here."""
@@ -162,8 +128,8 @@ class TrainingJobs(Part):
         _check_resources(request["ResourceConfig"])
         _check_time(request)
         _check_checkpoints(request)
-        self._world.roles.trusts(request["RoleArn"], "sagemaker.amazonaws.com")
-        require_bucket(self._world, request["OutputDataConfig"]["S3OutputPath"])
+        self.world.roles.trusts(request["RoleArn"], "sagemaker.amazonaws.com")
+        require_bucket(self.world, request["OutputDataConfig"]["S3OutputPath"])
         seen: set[str] = set()
         for channel in request.get("InputDataConfig", ()):
             self._check_channel(channel, request)
@@ -190,7 +156,7 @@ class TrainingJobs(Part):
             raise validation(f"{name}: CompressionType is for Pipe mode only; leave it out")
         if channel.get("RecordWrapperType", "None") != "None":
             raise _not_done(f"a {name} with RecordWrapperType", "leave it out")
-        require_inputs(self._world, source["S3DataType"], source["S3Uri"], request["RoleArn"])
+        require_inputs(self.world, source["S3DataType"], source["S3Uri"], request["RoleArn"])
 
 
 def _check_members(request: Request) -> None:

@@ -134,6 +134,17 @@ def test_a_model_that_does_not_start_fails_its_endpoint(
     account.remove(name)
 
 
+def test_a_program_that_the_model_does_not_bring_is_named(account: Any, diabetes: Any) -> None:
+    """SAGEMAKER_PROGRAM says which file of the archive serves."""
+    model = account.model(diabetes.artifact, Environment={"SAGEMAKER_PROGRAM": "serve.py"})
+    told = account.settled(account.endpoint(account.config(model), wait=False))
+    assert told["EndpointStatus"] == "Failed"
+    assert (
+        "production variant A could not be started: SAGEMAKER_PROGRAM is serve.py, but model data "
+        "holds no code/serve.py"
+    ) in told["FailureReason"]
+
+
 def test_a_deleted_endpoint_leaves_no_process(account: Any, diabetes: Any) -> None:
     """And does not answer from the moment on in which the call returns."""
     before = {each.pid for each in _workers(account.cloud.pid)}

@@ -1,4 +1,4 @@
-"""All jobs of one kind, by their names. A name is used once: jobs are not deleted."""
+"""All jobs of one kind, by their names. A name is used once, until its job is deleted."""
 
 from __future__ import annotations
 
@@ -81,6 +81,11 @@ class Book(Generic[Job]):
         if found is None:
             raise validation(self._missing.format(name=name))
         return found
+
+    def drop(self, name: str) -> None:
+        """Forget a job that has ended."""
+        with self._lock:
+            self._jobs.pop(name.lower(), None)
 
     def all(self) -> list[Job]:
         """All jobs, in the order in which they were made."""

@@ -84,6 +84,12 @@ class ProcessingJobs(ScriptJobs[ProcessingRun]):
         self.stop(request["ProcessingJobName"])
         return {}
 
+    @operation
+    def delete_processing_job(self, request: Request) -> Response:
+        """DeleteProcessingJob."""
+        self.delete(request["ProcessingJobName"])
+        return {}
+
     def _check(self, request: Request) -> None:
         """Refuse what AWS would refuse, and what cannot be done here."""
         cluster = request["ProcessingResources"]["ClusterConfig"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from mlref.aws.local.errors import validation
+from mlref.aws.local.errors import AwsError, conflict, not_found, validation
 from mlref.aws.local.jobs.book import Book, Closable
 from mlref.aws.local.services import Part
 from mlref.aws.local.world import World, arn
@@ -96,3 +96,24 @@ class ScriptJobs(Part, Generic[Job]):
                 f"The request was rejected because the {self.kind} job is in status {job.status}."
             )
         job.stop()
+
+    def delete(self, name: str) -> None:
+        """Forget a job that has ended; its name may be used again.
+
+        Args:
+            name: of the job.
+
+        Raises:
+            AwsError: there is none of that name, or it has not ended.
+        """
+        try:
+            job = self.jobs.found(name)
+        except AwsError as error:
+            raise not_found(error.message) from error
+        if job.status in {"InProgress", "Stopping"}:
+            raise conflict(
+                f"The {self.kind} job {name} is in status {job.status}: stop it, and wait until it "
+                "has ended"
+            )
+        self.jobs.drop(name)
+        self.world.tags.forget(job.arn)

@@ -121,6 +121,12 @@ class TrainingJobs(ScriptJobs[TrainingRun]):
         self.stop(request["TrainingJobName"])
         return {}
 
+    @operation
+    def delete_training_job(self, request: Request) -> Response:
+        """DeleteTrainingJob."""
+        self.delete(request["TrainingJobName"])
+        return {}
+
     def _check(self, request: Request) -> None:
         """Refuse what AWS would refuse, and what cannot be done here."""
         _check_members(request)

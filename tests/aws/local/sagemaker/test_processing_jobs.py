@@ -288,6 +288,10 @@ def test_jobs_are_listed_and_a_name_is_used_once(
     assert refused(processor.begin, SUMS, ProcessingJobName=name)[0] == "ResourceInUse"
     describe = processor.account.sagemaker.describe_processing_job
     assert refused(describe, ProcessingJobName="nobody")[0] == "ValidationException"
+    gone = processor.begin("pass")
+    processor.ended(gone)
+    processor.account.sagemaker.delete_processing_job(ProcessingJobName=gone)
+    assert refused(describe, ProcessingJobName=gone)[0] == "ValidationException"
 
 
 def test_boto3_waits_for_a_job_and_finds_its_tags(processor: Processor) -> None:

@@ -386,8 +386,22 @@ def test_a_channel_without_objects_is_refused(trainer: Trainer) -> None:
     assert (code, "No S3 objects found" in message) == ("ValidationException", True)
 
 
-def test_a_name_is_used_once_and_jobs_are_listed(trainer: Trainer) -> None:
-    """Jobs are not deleted."""
+def test_a_name_is_used_once_until_its_job_is_deleted(trainer: Trainer) -> None:
+    """A job that runs is not deleted; afterwards the name is free."""
+    delete = trainer.account.sagemaker.delete_training_job
+    name = trainer.begin(WAIT)
+    code, message = refused(delete, TrainingJobName=name)
+    assert (code, "in status InProgress" in message) == ("ResourceInUse", True)
+    trainer.account.sagemaker.stop_training_job(TrainingJobName=name)
+    trainer.ended(name)
+    delete(TrainingJobName=name)
+    assert refused(delete, TrainingJobName=name)[0] == "ResourceNotFound"
+    assert trainer.begin("pass", TrainingJobName=name)
+    assert trainer.ended(name)["TrainingJobStatus"] == "Completed"
+
+
+def test_jobs_are_listed_by_name(trainer: Trainer) -> None:
+    """And one of the same name is refused."""
     name = trainer.begin("pass")
     trainer.ended(name)
     code, _ = refused(trainer.begin, "pass", TrainingJobName=name)

@@ -16,6 +16,7 @@ from typing import Any
 from mlref.aws.local import wire, wire_query
 from mlref.aws.local.allowed import ALLOWED
 from mlref.aws.local.errors import AwsError, unsupported, validation
+from mlref.aws.local.iam.documents import GUARDS
 from mlref.aws.local.moto_adapter import Answer, Moto
 from mlref.aws.local.routing import Call, expiry_of, identify, is_form
 from mlref.aws.local.services import Handler
@@ -94,6 +95,9 @@ class ControlPlane:
                 return self._ours(call, handler, _plain(headers, body))
             if call.operation not in ALLOWED.get(call.service, ()):
                 raise unsupported(call.service, call.operation)
+            if call.service == "iam" and call.operation in GUARDS:
+                model = operation_model(call.service, call.operation)
+                GUARDS[call.operation](wire_query.load(body, model.input_shape))
             if call.service == "s3":
                 self._before_s3()
             return self._moto.call(call.service, method, target, headers, body)

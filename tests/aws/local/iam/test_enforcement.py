@@ -120,6 +120,38 @@ def test_a_model_needs_a_role_that_sagemaker_may_take(
     assert create(roles.role(READ), model_uri)
 
 
+@pytest.mark.parametrize(
+    ("trust", "words"),
+    [
+        ("no json", "invalid Json"),
+        ("[]", "Version"),
+        ('{"Version": "2020-01-01", "Statement": []}', "Version must be one of"),
+        ('{"Version": "2012-10-17"}', "Statement"),
+        (document({"Principal": "*"}), "prohibited field Resource"),
+        (
+            '{"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole"}}',
+            "must specify a Principal",
+        ),
+        (
+            (
+                '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole", '
+                '"Condition": {"Equals": {"a": "b"}}}}'
+            ),
+            "Equals is no condition operator",
+        ),
+    ],
+)
+def test_what_is_no_trust_policy_is_refused(account: Any, trust: str, words: str) -> None:
+    """When a role is made, and when its trust policy is changed."""
+    code, message = refused(
+        account.iam.create_role, RoleName="never", AssumeRolePolicyDocument=trust
+    )
+    assert (code, words in message) == ("MalformedPolicyDocument", True), message
+    update = account.iam.update_assume_role_policy
+    code, _ = refused(update, RoleName="sagemaker", PolicyDocument=trust)
+    assert code == "MalformedPolicyDocument"
+
+
 def test_a_role_with_a_path_and_a_condition_is_taken(
     roles: Roles, create: Callable[..., str], model_uri: str
 ) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlref.aws.local.background import Background
     from mlref.aws.local.cloud import Cloud
     from mlref.aws.sweep import Leftover
+    from mlref.runtime.clock import Clock
 
 __all__ = ["add_to"]
 
@@ -139,6 +140,9 @@ def _status(
     counts = [f"{service} {len(names)}" for service, names in told["operations"].items()]
     console.print(Text(f"\noperations: {', '.join(counts)}"))
     console.print("list them: mlref cloud status --operations SERVICE")
+    console.print("\nother programs find it by these variables:\n")
+    for line in _variables(cloud.url):
+        console.print(Text(f"  {line}"), soft_wrap=True)
 
 
 @_cloud.command("stop", epilog="Example: mlref cloud stop")
@@ -175,10 +179,11 @@ def _ls(
 ) -> None:
     """List what sessions created and did not delete, in the order of deletion."""
     with _requests(cloud):
-        found = _left(_account(cloud, region), session, expired=expired)
-    if not found:
-        typer.echo("nothing is left behind")
-        return
+        account = _account(cloud, region)
+        found = _left(account, session, expired=expired)
+        if not found:
+            typer.echo(_nothing(account, session))
+            return
     table = _table("what", "session", "expires (UTC)")
     for each in found:
         until = "not told" if each.expires is None else f"{each.expires:%Y-%m-%d %H:%M}"
@@ -207,7 +212,7 @@ def _nuke(  # noqa: PLR0917 - typer passes them by name
         account = _account(cloud, region)
         found = _left(account, session, expired=expired)
         if not found:
-            typer.echo("nothing is left behind")
+            typer.echo(_nothing(account, session))
             return
         if not (yes or dry_run):
             for each in found:
@@ -215,7 +220,9 @@ def _nuke(  # noqa: PLR0917 - typer passes them by name
             noun = "resource" if len(found) == 1 else "resources"
             where = "the local AWS" if cloud == "local" else "your AWS account"
             typer.confirm(f"delete {len(found)} {noun} of {where}?", abort=True)
-        done = aws.nuke(account, name=session, expired_only=expired, dry_run=dry_run)
+        done = aws.nuke(
+            account, name=session, expired_only=expired, dry_run=dry_run, clock=_clock(account)
+        )
     table = _table(*(str(each) for each in done.to_table().columns))
     for what, became in done.to_table().rows:
         table.add_row(_short(what), became)
@@ -227,11 +234,41 @@ def _nuke(  # noqa: PLR0917 - typer passes them by name
 def _left(account: Session, name: str | None, *, expired: bool) -> list[Leftover]:
     """What sessions left behind, or what of it may be deleted by now."""
     from mlref import aws
-    from mlref.runtime.clock import SystemClock
 
-    now = SystemClock().now()
+    now = _clock(account).now()
     found = aws.leftovers(account, name=name)
     return [each for each in found if not expired or each.has_expired(now)]
+
+
+def _clock(account: Session) -> Clock:
+    """By which resources expire: that of the local AWS, which may be ahead of this machine's."""
+    from mlref.runtime.clock import SystemClock
+
+    local = account.local
+    if local is None:
+        return SystemClock()
+
+    class OfTheLocalAws(SystemClock):
+        def now(self) -> datetime:
+            return datetime.fromisoformat(told()["now"])
+
+    told = local.status
+    return OfTheLocalAws()
+
+
+def _nothing(account: Session, name: str | None) -> str:
+    """Why nothing is listed: nothing has the tag, or what has it is not meant."""
+    from mlref import aws
+
+    others = aws.leftovers(account)
+    if not others:
+        return (
+            "nothing is left behind: nothing carries the tag mlref:session, as aws.session sets it"
+        )
+    names = ", ".join(sorted({each.session for each in others}))
+    if name is not None and name not in {each.session for each in others}:
+        return f"nothing is left behind by a session {name!r}; there are: {names}"
+    return f"nothing is left behind whose time is over; sessions with resources: {names}"
 
 
 def _account(cloud: CloudName, region: str | None) -> Session:
@@ -276,7 +313,20 @@ def _local() -> tuple[Cloud | None, Background | None]:
     if url and not is_loopback(url):
         raise CloudError(f"{_URL} is {url}, which is not on this machine; unset it")
     if url and (found is None or url != found.url):
-        return Cloud(url), None
+        named = Cloud(url)
+        try:
+            named.status()
+        except CloudError as error:
+            if found is None and "no local AWS answers" in str(error):
+                typer.echo(f"{_URL} is {url}, and nothing answers there; unset it", err=True)
+                return None, None
+            else_ = "unset it"
+            if found is not None:
+                else_ = (
+                    f"the one that runs is at {found.url}: export {_URL}={found.url}, or unset it"
+                )
+            raise CloudError(f"{_URL} is {url}, and {error}; {else_}") from error
+        return named, None
     return (None, None) if found is None else (Cloud(found.url), found)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -180,14 +181,66 @@ def test_ls_and_nuke_of_one_session(url: str) -> None:
 
 
 def test_nuke_of_what_has_expired(url: str) -> None:
-    """Nothing has, as everything stands for four hours; without --expired all goes, unasked."""
+    """Everything stands for four hours, by the clock of the local AWS."""
     _created(url, "fresh")
-    assert _typed("ls", "--expired") == (0, "nothing is left behind\n")
-    assert _typed("nuke", "--expired", "--yes") == (0, "nothing is left behind\n")
-    status, text = _typed("nuke", "-y")
+    for words in (("ls", "--expired"), ("nuke", "--expired", "--yes")):
+        status, text = _typed(*words)
+        assert status == 0
+        assert "nothing is left behind whose time is over; sessions with resources: fresh" in text
+    status, text = _typed("ls", "--session", "nobody")
+    assert "nothing is left behind by a session 'nobody'; there are: fresh" in text
+    Cloud(url).advance(5 * 3600)
+    assert "topic-fresh" in _typed("ls", "--expired")[1]
+    status, text = _typed("nuke", "--expired", "-y")
     assert status == 0
     assert "topic-fresh" in text
-    assert _typed("ls") == (0, "nothing is left behind\n")
+    status, text = _typed("ls")
+    assert (status, "nothing carries the tag mlref:session" in text) == (0, True)
+
+
+def test_an_address_where_nothing_answers_is_told(url: str) -> None:
+    """The variable is named, and what to do."""
+    stale = "http://127.0.0.1:9"
+    status, text = _typed("status", AWS_ENDPOINT_URL=stale)
+    assert status != 0
+    error = _typed_error("status", AWS_ENDPOINT_URL=stale)
+    assert f"AWS_ENDPOINT_URL is {stale}" in error
+    assert f"export AWS_ENDPOINT_URL={url}, or unset it" in error
+    _typed("stop")
+    status, text = _typed("status", AWS_ENDPOINT_URL=stale)
+    assert status == 3
+    assert f"AWS_ENDPOINT_URL is {stale}, and nothing answers there; unset it" in text
+
+
+def test_another_server_is_told_from_a_local_aws() -> None:
+    """Some server that answers something else on the port."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(501)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        there = f"http://127.0.0.1:{server.server_port}"
+        error = _typed_error("status", AWS_ENDPOINT_URL=there)
+        server.shutdown()
+    assert f"what answers at {there} is no local AWS of mlref" in error
+
+
+def _typed_error(*words: str, **variables: str) -> str:
+    """What a command that fails raises, as the command line tells it."""
+    app = typer.Typer(cls=Group)
+    app.callback()(lambda: None)
+    _cloud.add_to(app)
+    done = CliRunner().invoke(app, ["cloud", *words], env=_ENVIRONMENT | variables)
+    assert done.exit_code != 0
+    return f"{done.exception} {done.output}"
 
 
 def test_what_is_still_there_is_told_with_status_1(

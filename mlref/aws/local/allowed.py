@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["ALLOWED"]
+__all__ = ["ALLOWED", "DATA_PLANE"]
+
+DATA_PLANE = (
+    "InvokeEndpoint",
+    "InvokeEndpointAsync",
+    "InvokeEndpointWithResponseStream",
+)
+"""The operations of sagemaker-runtime, which the data plane answers."""
 
 
 def _of(text: str) -> frozenset[str]:

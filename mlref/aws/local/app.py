@@ -10,6 +10,7 @@ import asyncio
 import functools
 import json
 import logging
+import re
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -42,6 +43,7 @@ Admin = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 _DATA_PLANE = "/endpoints/"
 _ADMIN = "/_mlref/"
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
 _THREADS = 16
 _MOST_BYTES = 5 * 2**30  # of an object that is put in one go
 
@@ -82,7 +84,13 @@ class App:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        if path.startswith(_DATA_PLANE):
+        if not _from_here(headers):
+            kind, told = [("Content-Type", "text/plain")], b"only programs of this machine may ask"
+            await _respond(send, 403, kind, told)
+            return
+        if path.startswith(_DATA_PLANE) and "/s3/aws4_request" not in headers.get(
+            "authorization", ""
+        ):
             await self._invoke(path, headers, body, send)
             return
         if path.startswith(_ADMIN):
@@ -129,6 +137,23 @@ class App:
         except (AwsError, ValueError) as error:
             return 400, kind, json.dumps({"error": str(error)}).encode()
         return 200, kind, json.dumps(told).encode()
+
+
+def _from_here(headers: Mapping[str, str]) -> bool:
+    """Whether a program of this machine asks, and no page that a browser shows.
+
+    Whoever may ask may start processes. A page of any web site could send requests to loopback, or
+    give its own name that address; a browser tells the first in Origin and the second in Host.
+    """
+    if "origin" in headers or headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return False
+    host = headers.get("host", "localhost")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    return (
+        name.strip("[]") in {"localhost", "::1"}
+        or name.endswith(".localhost")
+        or bool(_LOOPBACK.fullmatch(name))
+    )
 
 
 def _refused(error: AwsError) -> tuple[int, list[tuple[str, str]], bytes]:

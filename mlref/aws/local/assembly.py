@@ -125,7 +125,13 @@ class LocalAws:
             "logs": only("logs", [LogSearch(logs)]),
             "resourcegroupstaggingapi": only("resourcegroupstaggingapi", [tagged]),
         }
-        self.control = ControlPlane(moto, own, self.world.tags, before_s3=objects.settle)
+        self.control = ControlPlane(
+            moto,
+            own,
+            self.world.tags,
+            before_s3=objects.settle,
+            may_assume=roles.require_assumable,
+        )
         runtime = Runtime(
             self.hosting.live, timers.clock, chance=self.hosting.chance, lost=self.hosting.mend
         )

@@ -131,7 +131,10 @@ def begin(
     """
     found = find()
     if found is not None:
-        raise CloudError(f"a local AWS runs already at {found.url}; `mlref cloud stop` ends it")
+        raise CloudError(
+            f"a local AWS runs already at {found.url}; `mlref cloud stop` ends it, `mlref cloud "
+            "status` tells how others find it"
+        )
     words = [sys.executable, "-m", "mlref.aws.local", "--alone", "--port", str(port)]
     words += [] if seed is None else ["--seed", str(seed)]
     words += ["--docker"] if docker else []

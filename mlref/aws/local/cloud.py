@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 from urllib.error import HTTPError, URLError
@@ -21,6 +22,8 @@ from mlref.runtime import process
 __all__ = ["Cloud", "is_loopback", "shared", "start"]
 
 _LIMITS = process.Limits(ready_timeout_s=60.0, drain_timeout_s=30.0)
+_YEAR_S = 366 * 86400
+_NOBODY = "what answers at {url} is no local AWS of mlref"
 _TIMEOUT_S = 300.0  # that moving the clock may take: all that falls due runs meanwhile
 _shared: dict[int, Cloud] = {}
 _lock = threading.Lock()
@@ -57,21 +60,31 @@ class Cloud:
         """Its process, or None if this program did not start it."""
         return None if self._child is None else self._child.pid
 
-    def advance(self, seconds: float) -> str:
+    def advance(self, seconds: float | timedelta) -> str:
         """Let time pass at once in it: alarms, autoscaling and schedules run as they fall due.
 
         Args:
-            seconds: at least 0.
+            seconds: at least 0, and no more than a year.
 
         Returns:
             The moment that it is then, in ISO 8601.
 
         Raises:
-            ValueError: `seconds` is negative.
+            TypeError: `seconds` is neither a number nor a timedelta.
+            ValueError: `seconds` is negative, or more than a year.
             CloudError: it does not answer.
         """
+        if isinstance(seconds, timedelta):
+            seconds = seconds.total_seconds()
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+            raise TypeError(f"seconds must be a number or a timedelta, got {seconds!r}")
         if not seconds >= 0:
             raise ValueError(f"seconds must be at least 0, got {seconds!r}; time does not go back")
+        if seconds > _YEAR_S:
+            raise ValueError(
+                f"seconds must be at most {_YEAR_S}, a year, got {seconds!r}; advance in steps: "
+                "everything that falls due meanwhile is done"
+            )
         return str(self._asked("clock", {"advance_s": seconds})["now"])
 
     def status(self) -> dict[str, Any]:
@@ -98,10 +111,20 @@ class Cloud:
                 return dict(json.load(reply))
         except HTTPError as error:
             with error:
-                raise CloudError(str(json.load(error)["error"])) from error
-        except (URLError, OSError, ValueError) as error:
+                raise CloudError(_told(error, self.url)) from error
+        except ValueError as error:
+            raise CloudError(_NOBODY.format(url=self.url)) from error
+        except (URLError, OSError) as error:
             text = f"no local AWS answers at {self.url}: {error}"
             raise CloudError(f"{text}; start one with `mlref cloud start`") from error
+
+
+def _told(error: HTTPError, url: str) -> str:
+    """What an answer that is an error says, if it is one of ours."""
+    try:
+        return str(json.load(error)["error"])
+    except (ValueError, KeyError, TypeError):
+        return _NOBODY.format(url=url)
 
 
 def start(

@@ -10,13 +10,14 @@ from __future__ import annotations
 import gzip
 import logging
 import uuid
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlref.aws.local import wire, wire_query
-from mlref.aws.local.allowed import ALLOWED
+from mlref.aws.local.allowed import ALLOWED, DATA_PLANE
 from mlref.aws.local.errors import AwsError, unsupported, validation
-from mlref.aws.local.iam.documents import GUARDS
+from mlref.aws.local.iam.documents import GUARDED, check
 from mlref.aws.local.moto_adapter import Answer, Moto
 from mlref.aws.local.routing import Call, expiry_of, identify, is_form
 from mlref.aws.local.services import Handler
@@ -41,6 +42,7 @@ class ControlPlane:
         own: service -> operation -> what answers it.
         tags: what resources carry.
         before_s3: called before a call of S3: whoever still holds objects back saves them.
+        may_assume: called with a role that somebody wants to act in; raises if he may not.
         signers: the clock of the clients, by which a presigned address expires.
     """
 
@@ -51,12 +53,14 @@ class ControlPlane:
         tags: Tags,
         *,
         before_s3: Callable[[], object] = lambda: None,
+        may_assume: Callable[[str], object] = lambda _: None,
         signers: Clock | None = None,
     ) -> None:
         self._moto = moto
         self._own = own
         self._tags = tags
         self._before_s3 = before_s3
+        self._may_assume = may_assume
         self._signers = signers or SystemClock()
 
     def own(self) -> dict[str, list[str]]:
@@ -64,8 +68,8 @@ class ControlPlane:
         return {service: sorted(handlers) for service, handlers in self._own.items()}
 
     def operations(self) -> dict[str, list[str]]:
-        """The operations that there are, by service; those of the data plane are not listed."""
-        found = self.own()
+        """The operations that there are, by service."""
+        found = {**self.own(), "sagemaker-runtime": list(DATA_PLANE)}
         for service, names in ALLOWED.items():
             found[service] = sorted({*found.get(service, ()), *names})
         return dict(sorted(found.items()))
@@ -92,12 +96,14 @@ class ControlPlane:
                 )
             handler = self._own.get(call.service, {}).get(call.operation)
             if handler is not None:
-                return self._ours(call, handler, _plain(headers, body))
+                return self._ours(call, handler, headers, body)
             if call.operation not in ALLOWED.get(call.service, ()):
                 raise unsupported(call.service, call.operation)
-            if call.service == "iam" and call.operation in GUARDS:
-                model = operation_model(call.service, call.operation)
-                GUARDS[call.operation](wire_query.load(body, model.input_shape))
+            if (call.service, call.operation) in GUARDED:
+                given = _loaded(call, body)
+                check(call.service, call.operation, given)
+                if call.operation == "AssumeRole":
+                    self._may_assume(str(given.get("RoleArn", "")))
             if call.service == "s3":
                 self._before_s3()
             return self._moto.call(call.service, method, target, headers, body)
@@ -108,10 +114,12 @@ class ControlPlane:
             text = "the local AWS has a fault; its log tells more"
             return refusal(AwsError("InternalFailure", text, status=500), call)
 
-    def _ours(self, call: Call, handler: Handler, body: bytes) -> Answer:
+    def _ours(
+        self, call: Call, handler: Handler, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
         model = operation_model(call.service, call.operation)
-        form = _protocol(call) == "query"
-        request = (wire_query if form else wire).load(body, model.input_shape)
+        form = is_form(headers)
+        request = (wire_query if form else wire).load(_plain(headers, body), model.input_shape)
         if model.input_shape is not None:
             problems = check_shape(model.input_shape, request)
             if problems:
@@ -138,6 +146,14 @@ class ControlPlane:
             self._tags.put(arns[0], pairs)
 
 
+def _loaded(call: Call, body: bytes) -> dict[str, Any]:
+    """The parameters of a request that moto will answer, as far as a policy stands among them."""
+    if call.service == "s3":
+        return {"Policy": body.decode("utf-8", "replace")}
+    model = operation_model(call.service, call.operation)
+    return wire_query.load(body, model.input_shape)
+
+
 def _plain(headers: Mapping[str, str], body: bytes) -> bytes:
     """A body as it was before the client compressed it, as boto3 does with large ones.
 
@@ -148,7 +164,7 @@ def _plain(headers: Mapping[str, str], body: bytes) -> bytes:
         return body
     try:
         return gzip.decompress(body)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         text = f"the body is not gzip, as Content-Encoding says it is: {error}"
         raise AwsError("SerializationException", text) from error
 
@@ -159,10 +175,12 @@ def refusal(error: AwsError, call: Call | None = None, *, form: bool = False) ->
     Args:
         error: what is wrong.
         call: what was asked for, if that is known.
-        form: whether it was asked with a form, if that is all that is known.
+        form: whether it was asked with a form.
     """
     request_id = str(uuid.uuid4())
-    protocol = "query" if call is None and form else _protocol(call, error.code)
+    protocol = _protocol(call, error.code)
+    if form and protocol not in {"ec2", "rest-xml"}:
+        protocol = "query"
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": error.code}
     if protocol in {"ec2", "query", "rest-xml"}:
         from xml.sax.saxutils import escape

@@ -45,5 +45,5 @@ def throttled(message: str) -> AwsError:
 
 def unsupported(service: str, operation: str) -> AwsError:
     """An operation that the local AWS does not have; boto3 does not try again."""
-    text = f"the local AWS does not have {service} {operation}; see `mlref cloud status` for what"
-    return AwsError("UnsupportedOperation", f"{text} it has, or use a real account")
+    text = f"the local AWS does not have {service} {operation}; docs/local-aws.md lists what it has"
+    return AwsError("UnsupportedOperation", f"{text}, or use a real account")

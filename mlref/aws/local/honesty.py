@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from mlref.aws.local.allowed import ALLOWED
+from mlref.aws.local.allowed import ALLOWED, DATA_PLANE
 from mlref.tables import Table
 
 __all__ = ["Difference", "Kind", "differences", "table", "to_markdown"]
@@ -23,11 +23,6 @@ Kind = Literal["differs", "refused", "assumed"]
 """Works otherwise; is answered by 400 UnsupportedOperation; is as we read the documentation."""
 
 _FILE = Path(__file__).with_name("honesty.toml")
-_DATA_PLANE = (
-    "InvokeEndpoint",
-    "InvokeEndpointAsync",
-    "InvokeEndpointWithResponseStream",
-)
 _HEADINGS: Mapping[Kind, str] = {
     "differs": "What works otherwise",
     "refused": "What is refused",
@@ -44,7 +39,7 @@ Before you rely on a detail, try it on AWS.
 
 ## Use it
 
-In a program, or in a terminal for everything on this machine until it is stopped:
+In a program, which ends it with itself:
 
 ```python
 from mlref import aws
@@ -53,6 +48,8 @@ with aws.start() as cloud:
     sagemaker = aws.session(at=cloud).client("sagemaker")     # a boto3 session
     cloud.advance(600)                                        # ten minutes later
 ```
+
+In a terminal, for all programs that are told where it is:
 
 ```
 mlref cloud start                                # prints the variables below
@@ -63,6 +60,41 @@ mlref cloud status                               # what it has, and which endpoi
 mlref cloud advance 600
 mlref cloud stop
 ```
+
+From a model to an answer, with boto3 alone. An endpoint serves an artefact, as
+`mlref.artifact.pack` makes it (docs/own-model.md); beside its folder in the archive there may be
+handlers (`code/inference.py`). A pickle or a joblib file alone is not served:
+
+```python
+import io, json, tarfile
+import boto3
+
+s3, iam, sm = (boto3.client(name) for name in ("s3", "iam", "sagemaker"))
+with tarfile.open(fileobj=(packed := io.BytesIO()), mode="w:gz") as archive:
+    archive.add("my-model", arcname="my-model")              # the folder of the artefact
+s3.create_bucket(Bucket="models")
+s3.put_object(Bucket="models", Key="model.tar.gz", Body=packed.getvalue())
+allow = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+trust = {**allow, "Principal": {"Service": "sagemaker.amazonaws.com"}}
+read = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
+document = lambda each: json.dumps({"Version": "2012-10-17", "Statement": [each]})
+role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+iam.put_role_policy(RoleName="r", PolicyName="read", PolicyDocument=document(read))
+image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlref:1.0.0"      # a name; see below
+container = {"Image": image, "ModelDataUrl": "s3://models/model.tar.gz"}
+sm.create_model(ModelName="m", ExecutionRoleArn=role, PrimaryContainer=container)
+variant = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.m5.large",
+           "InitialInstanceCount": 1}
+sm.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant])
+sm.create_endpoint(EndpointName="e", EndpointConfigName="c")
+waiter = sm.get_waiter("endpoint_in_service")
+waiter.wait(EndpointName="e", WaiterConfig={"Delay": 1, "MaxAttempts": 60})   # not every 30 s
+answer = boto3.client("sagemaker-runtime").invoke_endpoint(
+    EndpointName="e", ContentType="application/json", Body=json.dumps({"instances": [ROW]}))
+```
+
+`mlref cloud ls` and `nuke` know what carries the tag `mlref:session`, which `aws.session` gives to
+all that is created through it.
 
 Endpoints run processes; `aws.start(docker=True)` and `mlref cloud start --docker` run their images
 instead. SageMaker's SDK needs one more call, `mlref.aws.sdk.patch_sdk()`. Notebook 03 goes through
@@ -130,7 +162,7 @@ def to_markdown(own: Mapping[str, Collection[str]]) -> str:
         "## The operations\n\nAny other one is answered by 400 `UnsupportedOperation`, with its "
         "name; boto3 does not try it again.\n"
     )
-    ours: dict[str, Collection[str]] = {**own, "sagemaker-runtime": _DATA_PLANE}
+    ours: dict[str, Collection[str]] = {**own, "sagemaker-runtime": DATA_PLANE}
     rows = [
         (service, whose, len(has[service]), ", ".join(sorted(has[service])))
         for service in sorted({*ours, *ALLOWED})

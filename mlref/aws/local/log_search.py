@@ -17,6 +17,7 @@ from mlref.aws.local.services import Part, Request, Response, operation
 
 __all__ = ["KeptLogs", "LogSearch", "matcher"]
 
+_GROUP = ("logGroupName", "logGroupIdentifier")
 _PAGE = 10_000
 _TERM = re.compile(
     r'(?P<sign>[-?]?)(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<word>[\w.:/@#$&*+=,<>\'-]+))'
@@ -47,7 +48,10 @@ class LogSearch(Part):
     @operation
     def filter_log_events(self, request: Request) -> Response:
         """FilterLogEvents."""
-        group = request.get("logGroupName") or request.get("logGroupIdentifier", "")
+        given = [request[each] for each in _GROUP if each in request]
+        if len(given) != 1:
+            raise _wrong("give logGroupName or logGroupIdentifier: exactly one of the two")
+        group = given[0]
         group = group.rpartition("log-group:")[2] or group
         prefix, names = request.get("logStreamNamePrefix"), request.get("logStreamNames")
         if prefix and names:
@@ -56,6 +60,11 @@ class LogSearch(Part):
         if kept is None:
             text = f"The specified log group does not exist: {group!r}."
             raise AwsError("ResourceNotFoundException", text)
+        known = {stream for stream, *_ in kept}
+        for name in names or ():
+            if name not in known:
+                text = f"The specified log stream does not exist: {name!r}."
+                raise AwsError("ResourceNotFoundException", text)
         fits = matcher(request.get("filterPattern", ""))
         begin, end = request.get("startTime", 0), request.get("endTime")
         found: list[dict[str, Any]] = [
@@ -74,6 +83,8 @@ class LogSearch(Part):
             and fits(message)
         ]
         found.sort(key=lambda each: each["timestamp"])
+        if not request.get("startFromHead", True):
+            found.reverse()
         return _page(found, request)
 
 

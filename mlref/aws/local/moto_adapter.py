@@ -293,6 +293,21 @@ class MotoDirectory:
                 Document("session", found.policy) if found.policy else None,
             )
 
+    def object_tags(self, bucket: str, key: str) -> Mapping[str, str]:
+        """The tags of an object; see `Directory.object_tags`.
+
+        Args:
+            bucket: its name.
+            key: of the object.
+        """
+        with self._moto.locked():
+            backend = self._moto.backend("s3")
+            found = backend.get_object(bucket, key) if bucket in backend.buckets else None
+            if found is None:
+                return {}
+            tags: dict[str, str] = backend.tagger.get_tag_dict_for_resource(found.arn)
+            return tags
+
     def bucket_policy(self, bucket: str) -> str | None:
         """The policy of a bucket; see `Directory.bucket_policy`."""
         with self._moto.locked():

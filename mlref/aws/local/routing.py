@@ -86,6 +86,9 @@ def expiry_of(query: str) -> datetime | None:
 
     Args:
         query: the part of the address after "?".
+
+    Raises:
+        AwsError: its time is none.
     """
     given = dict(parse_qsl(query))
     try:
@@ -93,8 +96,10 @@ def expiry_of(query: str) -> datetime | None:
             return datetime.fromtimestamp(int(given["Expires"]), UTC)
         begin = datetime.strptime(given["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         return begin + timedelta(seconds=int(given["X-Amz-Expires"]))
-    except (KeyError, ValueError):
+    except KeyError:
         return None
+    except (ValueError, OverflowError) as error:
+        raise AwsError("AuthorizationQueryParametersError", str(error), status=400) from error
 
 
 def identify(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Call:
@@ -115,7 +120,7 @@ def identify(method: str, path: str, query: str, headers: Mapping[str, str], bod
     if target:
         prefix, _, operation = target.rpartition(".")
         return Call(_TARGETS.get(prefix, service), operation, region)
-    if is_form(headers):
+    if is_form(headers) and _takes_forms(service):
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         if "Action" in fields:
             return Call(service, fields["Action"], region)
@@ -139,6 +144,17 @@ def is_form(headers: Mapping[str, str]) -> bool:
         headers: names in lower case.
     """
     return headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _takes_forms(service: str) -> bool:
+    """Whether a service has one of the query protocols; what is not there counts as one."""
+    from botocore.exceptions import UnknownServiceError
+
+    try:
+        told = service_model(service).metadata
+    except UnknownServiceError:
+        return True
+    return not {"query", "ec2"}.isdisjoint({told.get("protocol"), *told.get("protocols", ())})
 
 
 @dataclass(frozen=True)

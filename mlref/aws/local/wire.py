@@ -63,10 +63,18 @@ def _read(value: Any, shape: Any) -> Any:
     if kind == "map" and isinstance(value, dict):
         return {key: _read(item, shape.value) for key, item in value.items()}
     if kind == "timestamp" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC)
+        return _moment(value)
     if kind == "blob" and isinstance(value, str):
         return base64.b64decode(value)
     return value
+
+
+def _moment(value: float) -> datetime | float:
+    """A point in time; a number that is none stays."""
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return value
 
 
 def _written(value: Any, shape: Any) -> Any:

@@ -20,6 +20,7 @@ __all__ = ["CONTENT_TYPE", "dump", "load"]
 
 CONTENT_TYPE = "text/xml"
 
+_NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -118,7 +119,7 @@ def _read_text(text: str, kind: str) -> Any:
         if kind == "timestamp":
             return _moment(text)
         return base64.b64decode(text) if kind == "blob" else text
-    except ValueError:
+    except (ValueError, OverflowError):
         return text
 
 
@@ -157,4 +158,5 @@ def _text(value: Any, kind: str) -> str:
         return "true" if value else "false"
     if kind == "timestamp":
         return str(value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
-    return base64.b64encode(value).decode() if kind == "blob" else str(value)
+    text = base64.b64encode(value).decode() if kind == "blob" else str(value)
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)

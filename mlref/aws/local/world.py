@@ -111,12 +111,13 @@ class Logs(Protocol):
 class Roles(Protocol):
     """Who may do what."""
 
-    def trusts(self, role: str, service: str) -> None:
+    def trusts(self, role: str, service: str, *, source: str) -> None:
         """Return if a service may act in a role.
 
         Args:
             role: its ARN.
             service: as in "sagemaker.amazonaws.com".
+            source: the ARN of what it acts for, for instance of a model.
 
         Raises:
             AwsError: there is no such role, or it does not trust the service.
@@ -137,8 +138,14 @@ class Roles(Protocol):
 class OpenRoles:
     """Everybody may do everything."""
 
-    def trusts(self, role: str, service: str) -> None:
-        """See `Roles.trusts`."""
+    def trusts(self, role: str, service: str, *, source: str) -> None:
+        """See `Roles.trusts`.
+
+        Args:
+            role: any.
+            service: any.
+            source: any.
+        """
 
     def allows(self, role: str, action: str, resource: str) -> bool:  # noqa: ARG002 - as Roles
         """See `Roles.allows`.

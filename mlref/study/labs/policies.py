@@ -34,5 +34,6 @@ def says(policy: Mapping[str, Any], action: str, resource: str = "*", *, who: st
         raise TypeError(f"a policy is a dictionary, got {type(policy).__name__}")
     principals = frozenset({who} if who else ())
     return judge(
-        [Policy.of("policy", "none", policy)], Query(action, resource, {}, principals)
+        [Policy.of("policy", "trust" if who else "none", policy)],
+        Query(action, resource, {}, principals),
     ).decision

@@ -133,9 +133,11 @@ def _iam(iam: Any, name: str) -> None:
 
 
 def _sts(sts: Any, name: str) -> None:
+    del name
     assert sts.get_caller_identity()["Account"] == "123456789012"
-    given = sts.assume_role(RoleArn=f"arn:aws:iam::123456789012:role/{name}", RoleSessionName="ann")
-    assert given["AssumedRoleUser"]["Arn"].endswith(f":assumed-role/{name}/ann")
+    role = "arn:aws:iam::123456789012:role/assumable"
+    given = sts.assume_role(RoleArn=role, RoleSessionName="ann")
+    assert given["AssumedRoleUser"]["Arn"].endswith(":assumed-role/assumable/ann")
     assert sts.get_session_token()["Credentials"]["SessionToken"]
 
 
@@ -252,6 +254,17 @@ def _as_sent(told: Any) -> Any:
     if {"Version", "Statement"} <= set(told):
         return json.dumps(told)
     return {name: _as_sent(value) for name, value in told.items() if value is not None}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def assumable(account: Any) -> None:
+    """A role that the account may act in."""
+    principal = {"AWS": "arn:aws:iam::123456789012:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    account.iam.create_role(
+        RoleName="assumable",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
 
 
 @pytest.mark.parametrize("service", sorted(ALLOWED))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
-import tarfile
 import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from mlref.aws.local.archives import ArchiveError, unpack
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.world import REGION, Objects, Roles
 from mlref.runtime.scratch import Scratch
@@ -41,13 +40,17 @@ def require_readable(
         ModelDataError: in SageMaker's words. Who may not list a bucket is not told either that an
             object is missing.
     """
-    resource = f"arn:aws:s3:::{uri.removeprefix('s3://')}"
-    may_read = role is None or roles.allows(role, "s3:GetObject", resource)
-    may_list = role is None or roles.allows(role, "s3:ListBucket", resource.partition("/")[0])
+    several = uri.endswith("/")
     try:
-        there = bool(objects.keys(uri)) if uri.endswith("/") else objects.exists(uri)
+        found = objects.keys(uri) if several else [uri] if objects.exists(uri) else []
     except AwsError:
-        there = False
+        found = []
+    there = bool(found)
+    may_list = role is None or roles.allows(role, "s3:ListBucket", _resource(uri).partition("/")[0])
+    may_read = role is None or (
+        (may_list or not several or later)
+        and all(roles.allows(role, "s3:GetObject", _resource(each)) for each in found or [uri])
+    )
     if may_read and (there or later):
         return
     if may_list and not (there or later):
@@ -58,6 +61,10 @@ def require_readable(
         f'principal "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" '
         f"permissions and that the object is located in {REGION}."
     )
+
+
+def _resource(uri: str) -> str:
+    return f"arn:aws:s3:::{uri.removeprefix('s3://')}"
 
 
 class ModelFolders:
@@ -128,11 +135,16 @@ class ModelFolders:
 
 def _copy(prefix: str, files: dict[str, bytes], folder: Path) -> None:
     for key, content in files.items():
+        if key.endswith("/"):
+            continue  # a folder, as the console of S3 makes it
         path = (folder / key.removeprefix(prefix)).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise ModelDataError(f"the object {key} leads out of the model's folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:  # a key that is the folder of another one
+            raise ModelDataError(f"the object {key} cannot be a file: {error.strerror}") from error
 
 
 def _extract(uri: str, content: bytes, folder: Path) -> None:
@@ -142,9 +154,8 @@ def _extract(uri: str, content: bytes, folder: Path) -> None:
         ModelDataError: it is none, or something in it leads out of the folder.
     """
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            archive.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+        unpack(content, folder)
+    except ArchiveError as error:
         raise ModelDataError(
             f"Failed to extract model data archive from URL {uri}. Please ensure that the object "
             f"located at the URL is a valid tar.gz archive ({error})"

@@ -92,6 +92,7 @@ class Condition:
         values: of which one must fit.
         quantifier: "ForAllValues", "ForAnyValue" or "".
         if_exists: whether a request without the key passes.
+        variables: whether ${...} in a value stands for something.
     """
 
     operator: str
@@ -99,15 +100,19 @@ class Condition:
     values: tuple[str, ...]
     quantifier: str = ""
     if_exists: bool = False
+    variables: bool = True
 
     @classmethod
-    def of(cls, operator: str, key: str, values: Sequence[str]) -> Condition:
+    def of(
+        cls, operator: str, key: str, values: Sequence[str], *, variables: bool = True
+    ) -> Condition:
         """A condition as a policy spells it.
 
         Args:
             operator: with its quantifier and IfExists, if any.
             key: in any case.
             values: as text.
+            variables: whether ${...} in them stands for something.
 
         Raises:
             ValueError: IAM has no such operator.
@@ -121,7 +126,7 @@ class Condition:
                 f"{operator} is no condition operator of IAM; there are Null, "
                 + ", ".join(sorted(_OPERATORS))
             )
-        return cls(bare, key.lower(), tuple(values), quantifier, bare != name)
+        return cls(bare, key.lower(), tuple(values), quantifier, bare != name, variables)
 
     def missing(self, context: Context) -> bool:
         """Whether its outcome hangs on a key that the request lacks."""
@@ -134,7 +139,11 @@ class Condition:
             return any(_same_letters(value, str(got is None)) for value in self.values)
         compare, denies = _OPERATORS[self.operator]
         if got is None:
-            return denies or self.if_exists or self.quantifier == "ForAllValues"
+            return (
+                self.if_exists
+                or self.quantifier == "ForAllValues"
+                or (denies and self.quantifier != "ForAnyValue")
+            )
 
         def passes(each: str) -> bool:
             return any(self._fits(compare, value, each, context) for value in self.values) != denies
@@ -145,7 +154,7 @@ class Condition:
     def _fits(self, compare: Compare, wanted: str, got: str, context: Context) -> bool:
         """What cannot be compared (a word with a number, say) does not fit."""
         try:
-            wanted = expand(wanted, context)
+            wanted = expand(wanted, context) if self.variables else wanted
             if compare not in {glob, matches_arn}:  # where a star has no meaning
                 wanted = wanted.replace("[*]", "*").replace("[?]", "?")
             return compare(wanted, got)

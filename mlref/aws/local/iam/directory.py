@@ -74,6 +74,15 @@ class Directory(Protocol):
         """Whose access key it is, if it is a temporary one of a role."""
         ...
 
+    def object_tags(self, bucket: str, key: str) -> Mapping[str, str]:
+        """The tags of an object; none if it is not there.
+
+        Args:
+            bucket: its name.
+            key: of the object.
+        """
+        ...
+
     def bucket_policy(self, bucket: str) -> str | None:
         """The policy of a bucket, JSON; None if it has none, or is not there."""
         ...

@@ -1,7 +1,8 @@
 """Who may invoke an endpoint: whoever acts in a role needs a policy that allows it.
 
-Temporary credentials of AssumeRole are held against the policies of their role. Any other access
-key is the account's own and may do everything, as `test/test` does.
+Temporary credentials of AssumeRole are held against the policies of their role; one that nobody
+was given is refused. Any other access key is the account's own and may do everything, as
+`test/test` does.
 
 Source: the Service Authorization Reference, "Actions, resources, and condition keys for Amazon
 SageMaker AI"; the IAM User Guide, "Troubleshoot access denied error messages".
@@ -73,7 +74,9 @@ class Gate:
         signed = headers.get("authorization", "").partition(_CREDENTIAL)[2]
         login = self._directory.login(signed.partition("/")[0])
         if login is None:
-            return
+            text = "The security token included in the request is invalid."
+            told = f"{text} (The local AWS gave no such temporary key; test/test always works.)"
+            raise AwsError("UnrecognizedClientException", told, status=403)
         if headers.get("x-amz-security-token") != login.token:
             text = "The security token included in the request is invalid."
             raise AwsError("UnrecognizedClientException", text, status=403)
@@ -82,7 +85,8 @@ class Gate:
             raise AwsError("ExpiredTokenException", text, status=403)
         resource = arn("sagemaker", f"endpoint/{endpoint.lower()}")
         tags = self._tags(resource)
-        context: dict[str, Sequence[str]] = {
+        context: dict[str, Sequence[str]] = {"aws:sourceip": ["127.0.0.1"]}
+        context |= {
             f"{key.lower()}/{name.lower()}": [value]
             for name, value in tags.items()
             for key in ("aws:ResourceTag", "sagemaker:ResourceTag")

@@ -1,5 +1,8 @@
 """How a policy names many actions, resources and values at once.
 
+In a Resource, a * at the end of a part of an ARN reaches over the colons; an Arn condition compares
+part by part.
+
 Source: the IAM User Guide, "IAM JSON policy elements: Resource", "Action", "Condition operators"
 and "Variables and tags".
 """
@@ -10,7 +13,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 
-__all__ = ["UnknownVariableError", "expand", "glob", "matches_arn"]
+__all__ = ["UnknownVariableError", "expand", "glob", "matches_arn", "matches_resource"]
 
 _ARN_PARTS = 6
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -44,8 +47,36 @@ def glob(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
     return _compiled(pattern, int(flags)).fullmatch(value) is not None
 
 
+def matches_resource(pattern: str, value: str) -> bool:
+    """Whether an ARN fits a Resource: a * at the end of a part reaches over colons, no other one.
+
+    >>> matches_resource("arn:aws:s3:*", "arn:aws:s3:::models/a")
+    True
+    >>> matches_resource("arn:aws:s3:u*-1::models/a", "arn:aws:s3:us-1::models/a")
+    True
+    >>> matches_resource("arn:aws:sns:us*1:t", "arn:aws:sns:us-east-1:1:1:t")
+    False
+    """
+    return pattern == "*" or _resource(pattern).fullmatch(value) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _resource(pattern: str) -> re.Pattern[str]:
+    parts = pattern.split(":", _ARN_PARTS - 1)
+    made = []
+    for number, part in enumerate(parts):
+        inner = ".*" if number == _ARN_PARTS - 1 else "[^:]*"  # the last part may hold colons
+        words = re.split(r"(\[\*\]|\[\?\]|\*|\?)", part)
+        special = {"*": inner, "?": inner[:-1], "[*]": r"\*", "[?]": r"\?"}
+        text = "".join(special.get(word, re.escape(word)) for word in words)
+        if part.endswith("*"):
+            text = text[: -len(inner)] + ".*"
+        made.append(text)
+    return re.compile(":".join(made), re.DOTALL)
+
+
 def matches_arn(pattern: str, value: str) -> bool:
-    """Whether an ARN fits a pattern: part by part, so that a * reaches over no colon but the last.
+    """Whether an ARN fits the value of a condition: part by part.
 
     >>> matches_arn("arn:aws:s3:::models/*", "arn:aws:s3:::models/a:b")
     True

@@ -5,7 +5,9 @@
       and its boundary         the most that its policies can give
       and a session's policy   the most that AssumeRole lets it do
 
-A deny in any of them wins. Of service control policies and of keys of KMS nothing is known here.
+A deny in any of them wins. What the policy of a bucket gives, the boundary and the session's policy
+limit as well (AWS makes an exception for a grant to a single session, which is not made here). Of
+service control policies and of keys of KMS nothing is known.
 
 Source: the IAM User Guide, "Policy evaluation logic".
 """
@@ -21,7 +23,7 @@ from mlref.aws.local.iam.policy import EXPLICIT, IMPLICIT, Policy, Query, Verdic
 from mlref.aws.local.world import ACCOUNT, REGION
 from mlref.runtime.clock import Clock
 
-__all__ = ["RolesOfIam", "context_of"]
+__all__ = ["RolesOfIam", "context_of", "judge_resource"]
 
 _BUCKETS = "arn:aws:s3:::"
 _ASSUME = "sts:AssumeRole"
@@ -29,13 +31,12 @@ _EVERYBODY = frozenset({ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"})  # of the acco
 _IDENTITY, _RESOURCE = "identity-based policy", "resource-based policy"
 
 
-def context_of(role: Role, clock: Clock, **more: str) -> dict[str, Sequence[str]]:
+def context_of(role: Role, clock: Clock) -> dict[str, Sequence[str]]:
     """The condition keys that every request of a role has.
 
     Args:
         role: that acts.
         clock: tells the time.
-        more: keys that this request has: with underscores for colons.
     """
     now = clock.now()
     found: dict[str, Sequence[str]] = {
@@ -46,9 +47,9 @@ def context_of(role: Role, clock: Clock, **more: str) -> dict[str, Sequence[str]
         "aws:principaltype": ["AssumedRole"],
         "aws:requestedregion": [REGION],
         "aws:securetransport": ["true"],  # as it is on AWS, which the policy is written for
+        "aws:viaawsservice": ["false"],
     }
-    found |= {f"aws:principaltag/{key.lower()}": [value] for key, value in role.tags.items()}
-    return found | {key.replace("_", ":").lower(): [value] for key, value in more.items()}
+    return found | {f"aws:principaltag/{key.lower()}": [value] for key, value in role.tags.items()}
 
 
 class RolesOfIam:
@@ -63,12 +64,13 @@ class RolesOfIam:
         self._directory = directory
         self._clock = clock
 
-    def trusts(self, role: str, service: str) -> None:
+    def trusts(self, role: str, service: str, *, source: str) -> None:
         """Return if a service may act in a role; see `Roles.trusts`.
 
         Args:
             role: its ARN.
             service: as in "sagemaker.amazonaws.com".
+            source: the ARN of what it acts for.
 
         Raises:
             AwsError: there is no such role, or it does not trust the service.
@@ -76,13 +78,34 @@ class RolesOfIam:
         found = self._directory.role(role)
         if found is not None:
             given = Policy.of(role, "trust", found.trust)
-            context = {"aws:sourceaccount": [ACCOUNT]}
+            context = {"aws:sourceaccount": [ACCOUNT], "aws:sourcearn": [source]}
             query = Query(_ASSUME, role, context, frozenset({service}))
             if judge([given], query).allowed:
                 return
         raise validation(
             f"Could not assume role {role}. Please ensure that the role exists and allows "
             f"principal '{service}' to assume the role."
+        )
+
+    def require_assumable(self, role: str) -> None:
+        """Return if the account itself may act in a role.
+
+        Args:
+            role: its ARN.
+
+        Raises:
+            AwsError: there is no such role, or its trust policy does not name the account.
+        """
+        found = self._directory.role(role)
+        if found is not None:
+            query = Query(_ASSUME, role, {"aws:principalaccount": [ACCOUNT]}, account=_EVERYBODY)
+            if judge([Policy.of(role, "trust", found.trust)], query).allowed:
+                return
+        user = f"arn:aws:iam::{ACCOUNT}:root"
+        raise AwsError(
+            "AccessDenied",
+            f"User: {user} is not authorized to perform: {_ASSUME} on resource: {role}",
+            status=403,
         )
 
     def allows(self, role: str, action: str, resource: str) -> bool:
@@ -96,7 +119,8 @@ class RolesOfIam:
         found = self._directory.role(role)
         if found is None:
             return False
-        query = Query(action, resource, context_of(found, self._clock), frozenset({role}))
+        context = context_of(found, self._clock) | self._object_of(resource)
+        query = Query(action, resource, context, frozenset({role}))
         return self._verdict(found, query)[0].allowed
 
     def require_allowed(
@@ -138,20 +162,30 @@ class RolesOfIam:
         self, role: Role, query: Query, session: Document | None = None
     ) -> tuple[Verdict, str]:
         """What all policies together say, and which kind of them decided it."""
-        verdict, blamed = judge(map(_read, role.policies), query), _IDENTITY
-        if verdict.decision == EXPLICIT:
-            return verdict, blamed
-        given = self._policy_of_bucket(query.resource)
-        if given is not None:
-            named = replace(query, principals=query.principals | _EVERYBODY)
-            if judge([given], named).decision == EXPLICIT:
-                return judge([given], named), _RESOURCE
-            if judge([given], query).allowed:  # who is named himself needs no other permission
-                return judge([given], query), _RESOURCE
-        for name, limit in (("permissions boundary", role.boundary), ("session policy", session)):
-            if limit is not None and verdict.allowed:
-                verdict, blamed = judge([_read(limit)], query), name
-        return verdict, blamed
+        given = [_read(each) for each in role.policies]
+        limits = {"permissions boundary": role.boundary, "session policy": session}
+        bounds = {name: _read(each) for name, each in limits.items() if each is not None}
+        own, bucket = judge(given, query), Verdict(IMPLICIT)
+        policy = self._policy_of_bucket(query.resource)
+        if policy is not None:
+            bucket = judge_resource(policy, query)
+        limited = {name: judge([each], query) for name, each in bounds.items()}
+        named = {_IDENTITY: own, _RESOURCE: bucket, **limited}
+        for name, verdict in named.items():
+            if verdict.decision == EXPLICIT:
+                return verdict, name
+        for name, verdict in limited.items():
+            if not verdict.allowed:
+                return verdict, name
+        return (bucket, _RESOURCE) if bucket.allowed else (own, _IDENTITY)
+
+    def _object_of(self, resource: str) -> dict[str, Sequence[str]]:
+        """The condition keys that tell of an object of S3: its tags."""
+        bucket, _, key = resource.removeprefix(_BUCKETS).partition("/")
+        if not resource.startswith(_BUCKETS) or not key:
+            return {}
+        tags = self._directory.object_tags(bucket, key)
+        return {f"s3:existingobjecttag/{name.lower()}": [value] for name, value in tags.items()}
 
     def _policy_of_bucket(self, resource: str) -> Policy | None:
         if not resource.startswith(_BUCKETS):
@@ -159,6 +193,20 @@ class RolesOfIam:
         bucket = resource.removeprefix(_BUCKETS).partition("/")[0]
         text = self._directory.bucket_policy(bucket)
         return None if text is None else Policy.of(bucket, "resource", text)
+
+
+def judge_resource(policy: Policy, query: Query) -> Verdict:
+    """What the policy of a resource says to somebody of its own account.
+
+    A deny reaches them by the names of the account too. An Allow that names the account alone
+    leaves it to their own policies.
+
+    Args:
+        policy: of the resource.
+        query: with the names of who asks, without those of the account.
+    """
+    denied = judge([policy], replace(query, account=_EVERYBODY))
+    return denied if denied.decision == EXPLICIT else judge([policy], query)
 
 
 def _read(document: Document) -> Policy:

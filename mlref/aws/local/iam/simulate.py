@@ -6,11 +6,13 @@ Source: the API reference of SimulatePrincipalPolicy and SimulateCustomPolicy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.iam.directory import Directory, Document, Role
-from mlref.aws.local.iam.policy import IMPLICIT, Policy, Query, Verdict, judge
+from mlref.aws.local.iam.policy import EXPLICIT, IMPLICIT, Policy, Query, Verdict, judge
+from mlref.aws.local.iam.roles import judge_resource
 from mlref.aws.local.services import Part, Request, Response, operation
 
 __all__ = ["Simulator"]
@@ -36,6 +38,9 @@ class Simulator(Part):
         if role is None:
             text = f"The role {arn} cannot be found; the local AWS has roles, no users and groups."
             raise AwsError("NoSuchEntity", text, status=404)
+        if "ResourcePolicy" in request:
+            text = "ResourcePolicy cannot be simulated for roles; use SimulateCustomPolicy"
+            raise AwsError("InvalidInput", text)
         documents = [*role.policies, *_given(request, "PolicyInputList")]
         boundary = [role.boundary] if role.boundary is not None else []
         boundary = _given(request, "PermissionsBoundaryPolicyInputList") or boundary
@@ -55,7 +60,7 @@ class Simulator(Part):
         role: Role | None,
     ) -> Response:
         policies, limits = _read(documents), _read(boundary)
-        resource_policy = _read(_given(request, "ResourcePolicy"))
+        of_resource = _read(_given(request, "ResourcePolicy"))
         context = {} if role is None else {"aws:principalarn": [role.arn]}
         context |= {
             each["ContextKeyName"].lower(): each.get("ContextKeyValues", [])
@@ -68,10 +73,20 @@ class Simulator(Part):
             _require_action(action)
             for resource in request.get("ResourceArns") or ["*"]:
                 query = Query(action, resource, context, principals)
-                verdict = judge([*policies, *resource_policy], query)
+                verdict = _joined(judge(policies, query), of_resource, query)
                 limit = judge(limits, query) if limits else None
                 results.append(_told(query, verdict, limit))
         return _page(results, request)
+
+
+def _joined(own: Verdict, of_resource: Sequence[Policy], query: Query) -> Verdict:
+    """What the caller's policies and that of the resource say together."""
+    if not of_resource or own.decision == EXPLICIT:
+        return own
+    other = judge_resource(of_resource[0], query)
+    missing = tuple(sorted({*own.missing, *other.missing}))
+    decisive = other if other.decision == EXPLICIT or not own.allowed else own
+    return replace(decisive, missing=missing)
 
 
 def _told(query: Query, verdict: Verdict, limit: Verdict | None) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mlref.aws.local.jobs._namespace import OPT_ML
+from mlref.runtime.scratch import Scratch
 
 __all__ = ["OPT_ML", "first_text", "job_folder", "real", "save_json"]
 
@@ -19,7 +19,8 @@ __all__ = ["OPT_ML", "first_text", "job_folder", "real", "save_json"]
 @contextmanager
 def job_folder() -> Iterator[Path]:
     """A folder to hold what /opt/ml holds; it is gone afterwards, with all that lies in it."""
-    root = Path(tempfile.mkdtemp(prefix="mlref-job-"))
+    scratch = Scratch("mlref-job-")
+    root = scratch.path
     try:
         (root / "tmp").mkdir()
         folder = root / "ml"
@@ -27,6 +28,7 @@ def job_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(root, onerror=_again)
+        scratch.close()
 
 
 def real(folder: Path, path: str) -> Path:

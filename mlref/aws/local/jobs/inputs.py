@@ -116,13 +116,14 @@ def require_inputs(world: World, kind: str, url: str, role: str | None) -> None:
         AwsError: it holds nothing.
     """
     bucket = split_uri(in_s3(url))[0]
+    may_list = role is None or world.roles.allows(role, "s3:ListBucket", f"arn:aws:s3:::{bucket}")
     try:
         found = inputs_of(world.objects, kind, url)
     except AwsError as error:
         if error.code == "ValidationException":
             raise
         found = []
-    if not found:
+    if not found or not (may_list or kind == "ManifestFile"):
         raise validation(
             f'No S3 objects found under S3 URL "{url}" given in input data source. Please ensure '
             f"that the bucket exists in the selected region ({REGION}), that objects exist under "

@@ -21,7 +21,7 @@ from typing import Any
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.jobs.execution import TIME_IS_UP, Ended, Plan, environment_of
-from mlref.aws.local.jobs.folder import first_text, real, save_json
+from mlref.aws.local.jobs.folder import real, save_json
 from mlref.aws.local.jobs.inputs import DownloadError, download, in_s3
 from mlref.aws.local.jobs.measures import LogStream
 from mlref.aws.local.jobs.outputs import Outputs, Upload
@@ -183,8 +183,10 @@ class ProcessingRun(Run):
             thread.join()
 
     def _take_message(self, folder: Path) -> None:
-        with suppress(UnicodeDecodeError):
-            self.message = first_text(folder / "output" / "message", REASON_CHARACTERS) or ""
+        path = folder / "output" / "message"
+        if path.is_file():
+            with path.open("rb") as file:
+                self.message = file.read(REASON_CHARACTERS).decode("utf-8", "replace")
 
     def _finish(self, folder: Path, ended: Ended) -> None:
         """Save what the program has left, and say how the job ended."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from mlref.aws.local.archives import ArchiveError, unpack
 from mlref.aws.local.errors import AwsError
-from mlref.aws.local.jobs.archives import ArchiveError, unpack
 from mlref.aws.local.jobs.contract import arguments_of, decoded
 from mlref.aws.local.jobs.folder import OPT_ML, real
 from mlref.aws.local.jobs.inputs import in_s3

@@ -19,8 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlref.aws.local.archives import packed
 from mlref.aws.local.errors import AwsError
-from mlref.aws.local.jobs.archives import packed
 from mlref.aws.local.jobs.contract import Training
 from mlref.aws.local.jobs.execution import TIME_IS_UP, Ended, Plan, environment_of
 from mlref.aws.local.jobs.folder import OPT_ML, first_text, real
@@ -272,6 +272,8 @@ def _reason(folder: Path, ended: Ended, plan: Plan, log: LogStream) -> str:
         said = first_text(folder / "output" / "failure", REASON_CHARACTERS)
     except UnicodeDecodeError:
         said = "the file /opt/ml/output/failure is not UTF-8"
+    if said is None and plan.cwd == OPT_ML:  # an entry point of one's own; no toolkit tells more
+        said = ""
     if said is None:
         command = " ".join(plan.command)
         last = "\n".join(log.last[-3:])

@@ -42,7 +42,8 @@ class Models(Part):
         containers = [self._whole(each) for each in ([primary] if primary else several)]
         role = request.get("ExecutionRoleArn")
         if role is not None:
-            self._world.roles.trusts(role, "sagemaker.amazonaws.com")
+            made = arn("sagemaker", f"model/{name.lower()}")
+            self._world.roles.trusts(role, "sagemaker.amazonaws.com", source=made)
         for container in containers:
             self._readable(container, role)
         model = {

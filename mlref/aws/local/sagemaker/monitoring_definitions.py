@@ -90,7 +90,8 @@ class MonitoringDefinitions(Part):
             AwsError: its endpoint is not there or captures nothing, or its role cannot be taken.
         """
         self.captured(definition)
-        self._world.roles.trusts(definition.role, "sagemaker.amazonaws.com")
+        source = arn("sagemaker", f"endpoint/{definition.endpoint.lower()}")
+        self._world.roles.trusts(definition.role, "sagemaker.amazonaws.com", source=source)
 
     def captured(self, definition: Definition) -> str:
         """The address in S3 under which the captures of a definition's endpoint lie.

@@ -75,7 +75,8 @@ class ProcessingJobs(ScriptJobs[ProcessingRun]):
             }
             for each in self.jobs.all()
         ]
-        found = selected(told, request, name="ProcessingJobName", status="ProcessingJobStatus")
+        wanted = {"SortOrder": "Ascending", **request}
+        found = selected(told, wanted, name="ProcessingJobName", status="ProcessingJobStatus")
         return page(found, request, into="ProcessingJobSummaries")
 
     @operation
@@ -105,7 +106,8 @@ class ProcessingJobs(ScriptJobs[ProcessingRun]):
                 "give AppSpecification.ContainerEntrypoint: jobs are processes here, and no image "
                 "is started",
             )
-        self.world.roles.trusts(request["RoleArn"], "sagemaker.amazonaws.com")
+        source = self.arn_of(request["ProcessingJobName"])
+        self.world.roles.trusts(request["RoleArn"], "sagemaker.amazonaws.com", source=source)
         inputs = request.get("ProcessingInputs", ())
         outputs = request.get("ProcessingOutputConfig", {}).get("Outputs", ())
         _check_names([each["InputName"] for each in inputs], "inputs")
@@ -114,6 +116,13 @@ class ProcessingJobs(ScriptJobs[ProcessingRun]):
             self._check_input(each, request["RoleArn"])
         for each in outputs:
             self._check_output(each)
+        places = [each["S3Input"]["LocalPath"].rstrip("/") for each in inputs]
+        for one in places:
+            inside = [
+                each for each in places if each is not one and f"{each}/".startswith(f"{one}/")
+            ]
+            if inside:
+                raise validation(f"LocalPath {inside[0]} of an input lies in {one} of another one")
 
     def _check_input(self, given: Mapping[str, Any], role: str) -> None:
         name = f"an input ({given['InputName']})"

@@ -59,6 +59,10 @@ class ScriptJobs(Part, Generic[Job]):
         """End all jobs."""
         self.jobs.close()
 
+    def arn_of(self, name: str) -> str:
+        """The ARN of a job, whether it is there or not."""
+        return arn("sagemaker", f"{self.kind}-job/{name.lower()}")
+
     def begin(self, make: Callable[..., Job], request: Mapping[str, Any], name: str) -> Job:
         """A job that has begun.
 
@@ -75,7 +79,7 @@ class ScriptJobs(Part, Generic[Job]):
             lambda: make(
                 self.world,
                 request,
-                arn("sagemaker", f"{self.kind}-job/{name.lower()}"),
+                self.arn_of(name),
                 environment=self._environment,
                 mounts=self._mounts,
             ),

@@ -134,7 +134,8 @@ class TrainingJobs(ScriptJobs[TrainingRun]):
         _check_resources(request["ResourceConfig"])
         _check_time(request)
         _check_checkpoints(request)
-        self.world.roles.trusts(request["RoleArn"], "sagemaker.amazonaws.com")
+        source = self.arn_of(request["TrainingJobName"])
+        self.world.roles.trusts(request["RoleArn"], "sagemaker.amazonaws.com", source=source)
         require_bucket(self.world, request["OutputDataConfig"]["S3OutputPath"])
         seen: set[str] = set()
         for channel in request.get("InputDataConfig", ()):

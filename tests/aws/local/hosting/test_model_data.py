@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import tarfile
 from pathlib import Path
 
@@ -83,3 +84,32 @@ def test_a_temporary_root_is_removed(objects: DictObjects) -> None:
     found = folders.unpacked("s3://models/a.tar.gz")
     folders.close()
     assert not found.exists()
+
+
+def test_a_damaged_archive_is_refused(objects: DictObjects, tmp_path: Path) -> None:
+    """By its checksum: one bit of the content is another one."""
+    noise = random.Random(0).randbytes(100_000)  # noqa: S311 - so that it is not compressed
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo("weights")
+        member.size = len(noise)
+        archive.addfile(member, io.BytesIO(noise))
+    content = bytearray(buffer.getvalue())
+    content[len(content) // 2] ^= 1
+    objects.put("s3://models/damaged.tar.gz", bytes(content))
+    folders = ModelFolders(objects, tmp_path)
+    with pytest.raises(ModelDataError, match="Failed to extract model data archive"):
+        folders.unpacked("s3://models/damaged.tar.gz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_the_console_are_no_files(objects: DictObjects, tmp_path: Path) -> None:
+    """An empty object whose key ends in a slash; a key below a file is refused."""
+    objects.put("s3://models/raw2/", b"")
+    objects.put("s3://models/raw2/code/", b"")
+    objects.put("s3://models/raw2/code/inference.py", b"x")
+    found = ModelFolders(objects, tmp_path).unpacked("s3://models/raw2/")
+    assert [each.name for each in found.rglob("*")] == ["code", "inference.py"]
+    objects.put("s3://models/raw2/code/inference.py/x", b"x")
+    with pytest.raises(ModelDataError, match="cannot be a file"):
+        ModelFolders(objects, tmp_path / "other").unpacked("s3://models/raw2/")

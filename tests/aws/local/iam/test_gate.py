@@ -36,6 +36,11 @@ class OneRole:
         until = START + timedelta(hours=1)
         return Login(ROLE, "arn:ann", "token", until) if access_key == "ASIAXYZ" else None
 
+    def object_tags(self, bucket: str, key: str) -> dict[str, str]:
+        """No object has any."""
+        del bucket, key
+        return {}
+
     def bucket_policy(self, bucket: str) -> str | None:
         """No bucket has one."""
         del bucket
@@ -76,7 +81,9 @@ def test_only_temporary_credentials_are_looked_at() -> None:
     assert not Gate.concerns({})
 
 
-def test_a_temporary_key_that_nobody_was_given_passes() -> None:
-    """For instance of a real account: the local AWS takes any credentials."""
+def test_a_temporary_key_that_nobody_was_given_is_refused() -> None:
+    """For instance of a local AWS that has ended meanwhile, or of a real account."""
     headers = {"authorization": HEADERS["authorization"].replace("XYZ", "REAL")}
-    gate(OneRole(ALL), ManualClock(START)).check(headers, "flights", "invocations")
+    with pytest.raises(AwsError, match="test/test always works") as caught:
+        gate(OneRole(ALL), ManualClock(START)).check(headers, "flights", "invocations")
+    assert (caught.value.code, caught.value.status) == ("UnrecognizedClientException", 403)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,17 +12,21 @@ from hypothesis import strategies as st
 from moto.iam.access_control import IAMPolicy
 
 from mlref.aws.local.iam.conditions import Condition
-from mlref.aws.local.iam.matching import glob, matches_arn
+from mlref.aws.local.iam.matching import glob, matches_resource
 from mlref.aws.local.iam.policy import ALLOWED, EXPLICIT, IMPLICIT, Policy, Query, judge
 from mlref.aws.local.moto_adapter import Moto
 
 MODELS = "arn:aws:s3:::models"
 
 
-def policy(*statements: dict[str, Any]) -> Policy:
+def policy(*statements: dict[str, Any], version: str = "2012-10-17") -> Policy:
     """A policy of some statements, each of which is about everything unless it says otherwise."""
     whole = [{"Effect": "Allow", "Action": "*", "Resource": "*", **each} for each in statements]
-    return Policy.of("test", "role", json.dumps({"Statement": whole}))
+    names = any({"Principal", "NotPrincipal"} & set(each) for each in whole)
+    if names:
+        whole = [each if "NotPrincipal" in each else {"Principal": "*", **each} for each in whole]
+    kind = "resource" if names else "role"
+    return Policy.of("test", kind, json.dumps({"Version": version, "Statement": whole}))
 
 
 def decided(
@@ -82,8 +87,13 @@ def test_actions(pattern: str, action: str, *, fits: bool) -> None:
          "arn:aws:sagemaker:us-east-1:123456789012:endpoint/flights", True),
         ("arn:aws:sagemaker:us-?ast-1:*:endpoint/*",
          "arn:aws:sagemaker:us-east-1:123456789012:endpoint/flights", True),
-        # A wildcard stays within its part of the ARN; only the last part may hold colons.
-        ("arn:aws:sagemaker:*:endpoint/flights",
+        # A wildcard at the end of a part reaches over colons, another one does not.
+        ("arn:aws:s3:*", f"{MODELS}/a", True),
+        ("arn:aws:sagemaker:us-east-1:*",
+         "arn:aws:sagemaker:us-east-1:123456789012:endpoint/flights", True),
+        ("arn:aws:s*maker:us-east-1:123456789012:endpoint/flights",
+         "arn:aws:sagemaker:us-east-1:123456789012:endpoint/flights", True),
+        ("arn:aws:sagemaker:us*1:endpoint/flights",
          "arn:aws:sagemaker:us-east-1:123456789012:endpoint/flights", False),
         ("arn:aws:logs:us-east-1:123456789012:log-group:*",
          "arn:aws:logs:us-east-1:123456789012:log-group:/aws/x:log-stream:y", True),
@@ -93,7 +103,7 @@ def test_actions(pattern: str, action: str, *, fits: bool) -> None:
 )  # fmt: skip
 def test_resources(pattern: str, resource: str, *, fits: bool) -> None:
     """By the parts of an ARN."""
-    assert matches_arn(pattern, resource) is fits
+    assert matches_resource(pattern, resource) is fits
     assert decided({"Resource": pattern}, resource=resource) == (ALLOWED if fits else IMPLICIT)
 
 
@@ -142,6 +152,8 @@ CONDITIONS: list[tuple[str, str, Any, dict[str, Any], bool]] = [
     ("ForAllValues:StringEquals", "aws:TagKeys", ["a"], {}, True),
     ("ForAnyValue:StringEquals", "aws:TagKeys", ["a", "b"], {"aws_tagkeys": ["c", "b"]}, True),
     ("ForAnyValue:StringEquals", "aws:TagKeys", ["a"], {}, False),
+    ("ForAnyValue:StringNotEquals", "aws:TagKeys", ["a"], {}, False),
+    ("ForAllValues:StringNotEquals", "aws:TagKeys", ["a"], {}, True),
     ("StringLike", "s3:prefix", "home/${aws:username}/*",
      {"s3_prefix": "home/ann/x", "aws_username": "ann"}, True),
     ("StringLike", "s3:prefix", "home/${aws:username}/*", {"s3_prefix": "home/ann/x"}, False),
@@ -178,6 +190,26 @@ def test_a_value_of_the_request_is_no_pattern() -> None:
     assert decided(other, resource=f"{MODELS}/guest/x") == ALLOWED
 
 
+def test_a_resource_whose_variable_has_no_value_means_nothing() -> None:
+    """The others of its statement count, and a deny of all but it denies all."""
+    own, shared = f"{MODELS}/${{aws:username}}/*", f"{MODELS}/shared/*"
+    assert decided({"Resource": [shared, own]}, resource=f"{MODELS}/shared/x") == ALLOWED
+    all_but = {"Effect": "Deny", "Action": "*", "NotResource": own}
+    document = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"}, all_but,
+    ]}  # fmt: skip
+    query = Query("s3:GetObject", f"{MODELS}/ann/x", {})
+    assert judge([Policy.of("p", "role", document)], query).decision == EXPLICIT
+
+
+def test_the_old_language_has_no_variables() -> None:
+    """There ${...} is text."""
+    old = policy({"Resource": f"{MODELS}/${{aws:username}}"}, version="2008-10-17")
+    context = {"aws:username": ["ann"]}
+    assert not judge([old], Query("s3:GetObject", f"{MODELS}/ann", context)).allowed
+    assert judge([old], Query("s3:GetObject", f"{MODELS}/${{aws:username}}", context)).allowed
+
+
 def test_what_a_request_lacks_is_told() -> None:
     """Of statements that are about it; a key behind IfExists is not missed."""
     asks = {"Condition": {"StringEquals": {"aws:a": "1"}, "StringEqualsIfExists": {"aws:b": "1"}}}
@@ -199,25 +231,60 @@ def test_principals() -> None:
     assert decided({}, barred, principals=frozenset({"ec2.amazonaws.com"})) == EXPLICIT
 
 
+def test_the_names_of_an_account_mean_everybody_in_it() -> None:
+    """In a Principal; a NotPrincipal with the account leaves out nobody who acts in it."""
+    root, bob, ann = (
+        f"arn:aws:iam::123456789012:{each}" for each in ("root", "user/bob", "user/ann")
+    )
+    by_ann = Query("s3:GetObject", "*", {}, frozenset({ann}), frozenset({root, "123456789012"}))
+    closed = policy({"Effect": "Deny", "Principal": {"AWS": root}})
+    assert judge([closed], by_ann).decision == EXPLICIT
+    all_but_bob = policy({}, {"Effect": "Deny", "NotPrincipal": {"AWS": [bob, root]}})
+    assert judge([all_but_bob], by_ann).decision == EXPLICIT
+    by_bob = replace(by_ann, principals=frozenset({bob}))
+    assert judge([all_but_bob], by_bob).allowed
+
+
 @pytest.mark.parametrize(
     ("document", "word"),
     [
         ("not json", "policy p"),
-        ("[]", "policy p"),
-        ('{"Version": "2012-10-17"}', "Statement"),
-        ('{"Statement": [{"Effect": "allow", "Action": "*"}]}', "Effect must be Allow or Deny"),
-        ('{"Statement": [{"Effect": "Allow"}]}', "give Action or NotAction"),
+        ("[]", "a policy is an object"),
+        ('{"Version": "2012-10-17"}', "'Statement' is missing"),
+        ('{"Version": "2020-01-01", "Statement": []}', "Version must be 2012-10-17 or 2008-10-17"),
+        ('{"Statement": [], "Statment": []}', "'Statment' is no element"),
+        ('{"Statement": [{"Effect": "allow", "Action": "*", "Resource": "*"}]}',
+         "Effect must be Allow or Deny"),
+        ('{"Statement": [{"Effect": "Allow", "Resource": "*"}]}', "give Action or NotAction"),
+        ('{"Statement": [{"Effect": "Allow", "Action": "*"}]}', "give Resource or NotResource"),
         ('{"Statement": [{"Effect": "Allow", "Action": "*", "NotAction": "*"}]}', "exactly one"),
-        ('{"Statement": {"Effect": "Allow", "Action": "*", "Condition": {"Equals": {"a": "b"}}}}',
-         "Equals is no condition operator"),
-        ('{"Statement": {"Effect": "Deny", "Action": "", "Condition": {"NullIfExists": {"a": 1}}}}',
-         "NullIfExists is no condition operator"),
+        ('{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}]}',
+         "a statement has a Principal; those of role policies have none"),
+        ('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Conditon": {}}}',
+         "'Conditon' is no element"),
+        (('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": '
+         '{"Equals": {"a": "b"}}}}'), "Equals is no condition operator"),
+        (('{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": '
+         '{"NullIfExists": {"a": 1}}}}'), "NullIfExists is no condition operator"),
     ],
 )  # fmt: skip
 def test_what_is_no_policy_is_told(document: str, word: str) -> None:
     """With its name, and what is wrong."""
     with pytest.raises(ValueError, match=word):
         Policy.of("p", "role", document)
+
+
+def test_a_trust_policy_names_who_and_no_resource() -> None:
+    """The policy of a bucket names both."""
+    bare = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    somebody = {**bare, "Principal": "*"}
+    assert Policy.of("p", "trust", {"Statement": somebody}).statements
+    with pytest.raises(ValueError, match="lacks a Principal; those of trust policies need one"):
+        Policy.of("p", "trust", {"Statement": bare})
+    with pytest.raises(ValueError, match="Has prohibited field Resource"):
+        Policy.of("p", "trust", {"Statement": {**somebody, "Resource": "*"}})
+    with pytest.raises(ValueError, match="lacks a Principal; those of resource policies"):
+        Policy.of("p", "resource", {"Statement": {**bare, "Resource": "*"}})
 
 
 def test_every_managed_policy_of_aws_is_read() -> None:

@@ -115,8 +115,12 @@ def test_a_draft_alone(account: Any) -> None:
 def test_a_policy_of_a_resource_names_its_caller(account: Any) -> None:
     """As the policy of a bucket does."""
     ann, bob = (f"arn:aws:iam::123456789012:user/{name}" for name in ("ann", "bob"))
-    policy = document({"Action": "s3:GetObject", "Principal": {"AWS": ann}})
-    for caller, decision in ((ann, "allowed"), (bob, "implicitDeny")):
+    opened = document({"Action": "s3:GetObject", "Principal": {"AWS": ann}})
+    root = "arn:aws:iam::123456789012:root"
+    closed = document({"Effect": "Deny", "Principal": {"AWS": root}})
+    for caller, policy, decision in (
+        (ann, opened, "allowed"), (bob, opened, "implicitDeny"), (ann, closed, "explicitDeny"),
+    ):  # fmt: skip
         told = account.iam.simulate_custom_policy(
             PolicyInputList=[document({"Action": "sqs:*"})],
             ActionNames=["s3:GetObject"],
@@ -148,5 +152,8 @@ def test_what_is_wrong_is_told(account: Any, role: str) -> None:
     draft = {"PolicyInputList": ["{}"], "ActionNames": ["s3:GetObject"]}
     code, message = refused(account.iam.simulate_custom_policy, **draft)
     assert (code, "Statement" in message) == ("InvalidInput", True)
-    given = {"PolicySourceArn": role, "ActionNames": ["s3:GetObject"], "Marker": "x"}
+    given = {"PolicySourceArn": role, "ActionNames": ["s3:GetObject"]}
+    code, message = refused(ask, **given, ResourcePolicy=draft["PolicyInputList"][0])
+    assert (code, "SimulateCustomPolicy" in message) == ("InvalidInput", True)
+    given["Marker"] = "x"
     assert refused(ask, **given)[0] == "InvalidInput"

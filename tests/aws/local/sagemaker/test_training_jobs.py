@@ -342,7 +342,7 @@ def test_an_entry_point_replaces_script_mode(trainer: Trainer) -> None:
 
 
 def test_a_role_that_may_not_read_fails_the_download(trainer: Trainer) -> None:
-    """The job begins, and tells what it lacks."""
+    """Who may not list is refused at once; who lists and may not read begins, and fails."""
     iam, name = trainer.account.iam, trainer.account.name("reader")
     trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"},
              "Action": "sts:AssumeRole"}  # fmt: skip
@@ -350,6 +350,11 @@ def test_a_role_that_may_not_read_fails_the_download(trainer: Trainer) -> None:
         RoleName=name,
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
     )["Role"]["Arn"]
+    code, message = refused(trainer.begin, LOOK, RoleArn=role)
+    assert (code, '"s3:ListBucket" permissions' in message) == ("ValidationException", True)
+    lists = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [lists]})
+    iam.put_role_policy(RoleName=name, PolicyName="list", PolicyDocument=policy)
     told = trainer.ended(trainer.begin(LOOK, RoleArn=role))
     assert told["TrainingJobStatus"] == "Failed"
     assert "ClientError: Data download failed: Access denied" in told["FailureReason"]

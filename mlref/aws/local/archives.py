@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import zlib
 from pathlib import Path
 
 __all__ = ["ArchiveError", "packed", "unpack"]
+
+_CHUNK = 2**20
 
 
 class ArchiveError(Exception):
@@ -34,12 +37,15 @@ def unpack(content: bytes, folder: Path) -> None:
     """Put what a tar.gz holds into a folder.
 
     Raises:
-        ArchiveError: it is none, or something in it leads out of the folder.
+        ArchiveError: it is none, or damaged, or something in it leads out of the folder.
     """
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            archive.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as zipped:
+            with tarfile.open(fileobj=zipped, mode="r:") as archive:
+                archive.extractall(folder, filter="data")
+            while zipped.read(_CHUNK):  # to the end, where the checksum is
+                pass
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise ArchiveError(str(error)) from error
 
 

@@ -25,21 +25,19 @@ import json
 import math
 import os
 import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
+from moto_peer import moto
 
 from mlref import artifact, aws, flights, models, targets
 from mlref.aws.hosted import Hosted, host
@@ -170,7 +168,7 @@ def _body(packed: artifact.Artifact) -> bytes:
 def _latencies(packed: artifact.Artifact) -> tuple[dict[str, float], dict[str, float]]:
     """Median milliseconds of a row, and answers a second, of each place, in turns."""
     body = _body(packed)
-    with targets.Local().deploy(packed) as direct, aws.start() as cloud, _moto() as moto_url:
+    with targets.Local().deploy(packed) as direct, aws.start() as cloud, moto() as moto_url:
         hosted = host(aws.session(at=cloud), packed)
         path = f"/endpoints/{hosted.name}/invocations"
         places = {
@@ -237,33 +235,6 @@ def _client(service: str, url: str) -> Any:
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 - both servers take any
     )
-
-
-@contextmanager
-def _moto() -> Iterator[str]:
-    """The address of moto's own server."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("moto_server")), "-p", str(port)]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, stdout=quiet, stderr=quiet) as server:
-        try:
-            end = time.monotonic() + _WAIT_S
-            while not _answers(port):
-                if time.monotonic() > end or server.poll() is not None:
-                    raise RuntimeError("moto's server does not answer")
-                threading.Event().wait(0.05)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _start(packed: artifact.Artifact) -> dict[str, float]:

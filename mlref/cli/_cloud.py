@@ -244,16 +244,12 @@ def _clock(account: Session) -> Clock:
     """By which resources expire: that of the local AWS, which may be ahead of this machine's."""
     from mlref.runtime.clock import SystemClock
 
-    local = account.local
-    if local is None:
-        return SystemClock()
-
-    class OfTheLocalAws(SystemClock):
+    class Ahead(SystemClock):
         def now(self) -> datetime:
-            return datetime.fromisoformat(told()["now"])
+            local = account.local
+            return super().now() if local is None else datetime.fromisoformat(local.status()["now"])
 
-    told = local.status
-    return OfTheLocalAws()
+    return Ahead()
 
 
 def _nothing(account: Session, name: str | None) -> str:
@@ -265,8 +261,9 @@ def _nothing(account: Session, name: str | None) -> str:
         return (
             "nothing is left behind: nothing carries the tag mlref:session, as aws.session sets it"
         )
-    names = ", ".join(sorted({each.session for each in others}))
-    if name is not None and name not in {each.session for each in others}:
+    sessions = {each.session for each in others}
+    names = ", ".join(sorted(sessions))
+    if name is not None and name not in sessions:
         return f"nothing is left behind by a session {name!r}; there are: {names}"
     return f"nothing is left behind whose time is over; sessions with resources: {names}"
 
@@ -320,12 +317,8 @@ def _local() -> tuple[Cloud | None, Background | None]:
             if found is None and "no local AWS answers" in str(error):
                 typer.echo(f"{_URL} is {url}, and nothing answers there; unset it", err=True)
                 return None, None
-            else_ = "unset it"
-            if found is not None:
-                else_ = (
-                    f"the one that runs is at {found.url}: export {_URL}={found.url}, or unset it"
-                )
-            raise CloudError(f"{_URL} is {url}, and {error}; {else_}") from error
+            other = "" if found is None else f"export {_URL}={found.url}, or "
+            raise CloudError(f"{_URL} is {url}, and {error}; {other}unset it") from error
         return named, None
     return (None, None) if found is None else (Cloud(found.url), found)
 

@@ -47,7 +47,11 @@ class LogSearch(Part):
 
     @operation
     def filter_log_events(self, request: Request) -> Response:
-        """FilterLogEvents."""
+        """FilterLogEvents.
+
+        Raises:
+            AwsError: there is no such group or stream, or the request contradicts itself.
+        """
         given = [request[each] for each in _GROUP if each in request]
         if len(given) != 1:
             raise _wrong("give logGroupName or logGroupIdentifier: exactly one of the two")

@@ -32,7 +32,11 @@ class Simulator(Part):
 
     @operation
     def simulate_principal_policy(self, request: Request) -> Response:
-        """SimulatePrincipalPolicy, of a role."""
+        """SimulatePrincipalPolicy, of a role.
+
+        Raises:
+            AwsError: there is no such role, or a policy that is given is none.
+        """
         arn = request["PolicySourceArn"]
         role = self._directory.role(arn)
         if role is None:

@@ -17,12 +17,7 @@ SOURCES = sorted(
     for folder in ("mlref", "tools", "benchmarks", "tests", "labs", "notebooks/src")
     for path in (ROOT / folder).rglob("*.py")
 )
-CODE = [  # and no notebook, which is read cell by cell, as the source of a lab is
-    path
-    for path in SOURCES
-    if not path.is_relative_to(ROOT / "notebooks")
-    and not (path.is_relative_to(ROOT / "labs") and path.name == "source.py")
-]
+CODE = [path for path in SOURCES if not path.is_relative_to(ROOT / "notebooks")]
 LIBRARY = [path for path in SOURCES if path.is_relative_to(ROOT / "mlref")]
 HEAVY = {
     "fastapi", "httpx", "matplotlib", "nbformat", "onnx", "onnxruntime", "pandas", "papermill",

@@ -57,53 +57,40 @@ model = {
 config = {
     "EndpointConfigName": "flights-1-4-0",
     "ProductionVariants": [
-        {
-            "VariantName": "main",
-            "ModelName": "flights-1-4-0",
-            "InstanceType": "ml.m5.large",
-            "InitialInstanceCount": 2,
-        }
+        {"VariantName": "main", "ModelName": "flights-1-4-0",
+         "InstanceType": "ml.m5.large", "InitialInstanceCount": 2},
     ],
     "DataCaptureConfig": {
         "EnableCapture": True,
         "InitialSamplingPercentage": 100,
         "DestinationS3Uri": "s3://flights-captures/live",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        "CaptureContentTypeHeader": {
-            "CsvContentTypes": ["text/csv"],
-            "JsonContentTypes": ["application/json"],
-        },
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"],
+                                     "JsonContentTypes": ["application/json"]},
     },
-}
+}  # fmt: skip
 # end
 # hole endpoint: what create_endpoint is called with
 endpoint = {"EndpointName": "flights", "EndpointConfigName": "flights-1-4-0"}
 # end
 
 # %% [markdown]
-# Try it: this starts a local AWS, puts the archive where `MODEL_DATA` says, and sends your requests.
+# Try it: this starts a local AWS, makes the role, puts the archive in its place, and sends your requests.
 # The session checks each of them against AWS's own model before it is sent, so that a wrong one is
 # told by its field. It does the same before a real account, where a mistake takes minutes to show.
 
 # %% tags=["try"]
-from mlref import aws
+from mlref.study.labs.clouds import account
 
-with aws.start() as cloud:
-    account = aws.session(at=cloud)
-    s3, sagemaker = account.client("s3"), account.client("sagemaker")
-    for bucket in ("flights-models", "flights-captures"):
-        s3.create_bucket(Bucket=bucket)
-    key = MODEL_DATA.removeprefix("s3://flights-models/")
-    s3.put_object(Bucket="flights-models", Key=key, Body=model_data())
-    sagemaker.create_model(**model)
-    sagemaker.create_endpoint_config(**config)
-    sagemaker.create_endpoint(**endpoint)
-    waiter = sagemaker.get_waiter("endpoint_in_service")
-    waiter.wait(EndpointName=endpoint["EndpointName"], WaiterConfig={"Delay": 1})
-    reply = account.client("sagemaker-runtime").invoke_endpoint(
-        EndpointName=endpoint["EndpointName"], ContentType="text/csv", Body=ROWS
-    )
-    print(reply["InvokedProductionVariant"], reply["Body"].read().decode().split())
+with account() as aws:
+    aws.create_role(ROLE)
+    aws.upload(MODEL_DATA, model_data())
+    aws.create_bucket("flights-captures")
+    steps = {"create_model": model, "create_endpoint_config": config, "create_endpoint": endpoint}
+    for method, request in steps.items():
+        aws.send("sagemaker", method, request)
+    aws.running(endpoint["EndpointName"])
+    print(aws.ask(endpoint["EndpointName"], ROWS).split())
 
 # %% [markdown]
 # ## 2. Reckon what stands, what is updated, and what is forgotten
@@ -168,44 +155,32 @@ EACH_MINUTE = {"Period": 60, "EvaluationPeriods": 2, "ComparisonOperator": "Grea
 # hole errors: the alarm flights-errors
 errors = {
     "AlarmName": "flights-errors",
-    "Namespace": "AWS/SageMaker",
-    "MetricName": "Invocation5XXErrors",
-    "Dimensions": [
-        {"Name": "EndpointName", "Value": "flights"},
-        {"Name": "VariantName", "Value": "main"},
-    ],
-    "Statistic": "Average",
-    "Threshold": 0.01,
-    "TreatMissingData": "notBreaching",
-    **EACH_MINUTE,
-}
+    "Namespace": "AWS/SageMaker", "MetricName": "Invocation5XXErrors",
+    "Dimensions": [{"Name": "EndpointName", "Value": "flights"},
+                   {"Name": "VariantName", "Value": "main"}],
+    "Statistic": "Average", "Threshold": 0.01,
+    "TreatMissingData": "notBreaching", **EACH_MINUTE,
+}  # fmt: skip
 # end
 # hole latency: the alarm flights-latency
 latency = {
     "AlarmName": "flights-latency",
-    "Namespace": "AWS/SageMaker",
-    "MetricName": "ModelLatency",
+    "Namespace": "AWS/SageMaker", "MetricName": "ModelLatency",
     "Dimensions": errors["Dimensions"],
-    "ExtendedStatistic": "p95",
-    "Threshold": 200_000,
-    "TreatMissingData": "notBreaching",
-    **EACH_MINUTE,
-}
+    "ExtendedStatistic": "p95", "Threshold": 200_000,
+    "TreatMissingData": "notBreaching", **EACH_MINUTE,
+}  # fmt: skip
 # end
 # hole deployment: the way of the traffic, and what takes it back
 deployment = {
     "BlueGreenUpdatePolicy": {
-        "TrafficRoutingConfiguration": {
-            "Type": "CANARY",
-            "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1},
-            "WaitIntervalInSeconds": 600,
-        },
+        "TrafficRoutingConfiguration": {"Type": "CANARY", "WaitIntervalInSeconds": 600,
+                                        "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}},
         "TerminationWaitInSeconds": 300,
     },
     "AutoRollbackConfiguration": {
-        "Alarms": [{"AlarmName": "flights-errors"}, {"AlarmName": "flights-latency"}]
-    },
-}
+        "Alarms": [{"AlarmName": "flights-errors"}, {"AlarmName": "flights-latency"}]},
+}  # fmt: skip
 # end
 
 # %% [markdown]
@@ -292,12 +267,10 @@ for name, found in CASES.items():
 
 # %% tags=["for:role"]
 VERSION = {"Version": "2012-10-17"}
-FOUND_TRUST = {**VERSION, "Statement": [
-    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
-]}  # fmt: skip
-FOUND_POLICY = {**VERSION, "Statement": [
-    {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::fares-models"},
-]}  # fmt: skip
+FOUND_TRUST = {**VERSION, "Statement": {
+    "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}}  # fmt: skip
+FOUND_POLICY = {**VERSION, "Statement": {
+    "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::fares-models"}}  # fmt: skip
 
 # %% tags=["try"]
 from mlref.study.labs.policies import says
@@ -322,11 +295,8 @@ print("what:", says(FOUND_POLICY, "s3:GetObject", archive))
 # answer: role
 # hole trust: who may act in the role
 trust = {**VERSION, "Statement": [
-    {
-        "Effect": "Allow",
-        "Principal": {"Service": "sagemaker.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-    },
+    {"Effect": "Allow", "Action": "sts:AssumeRole",
+     "Principal": {"Service": "sagemaker.amazonaws.com"}},
 ]}  # fmt: skip
 # end
 # hole policy: what may be done in it

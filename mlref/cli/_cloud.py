@@ -160,7 +160,11 @@ def _stop() -> None:
     typer.echo(f"ended {found.url}{how}")
 
 
-@_cloud.command("advance", epilog="Example: mlref cloud advance 1h30m")
+@_cloud.command(
+    "advance",
+    epilog="Example: mlref cloud advance 1h30m",
+    context_settings={"ignore_unknown_options": True},  # else "-5" is told to be no option
+)
 def _advance(
     time: Annotated[
         float, typer.Argument(parser=_duration, metavar="TIME", help="90, 90s, 10m, 2h, 1h30m, 1d.")

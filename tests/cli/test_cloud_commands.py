@@ -142,10 +142,10 @@ def test_advance_takes_times_as_people_write_them(url: str, typed: str, seconds:
     assert seconds - 1 <= (after - before).total_seconds() < seconds + 30
 
 
-@pytest.mark.parametrize("typed", ["", "soon", "5 m", "1w", "-5", "m5"])
+@pytest.mark.parametrize("typed", ["", "soon", "5 m", "1w", "-5", "-1h", "--soon", "m5"])
 def test_what_is_no_time_is_told(typed: str) -> None:
     """With how to write one."""
-    status, text = _typed("advance", "--", typed)
+    status, text = _typed("advance", typed)
     assert status == 2
     assert "write 90, 90s, 10m, 2h, 1d or" in " ".join(text.replace("│", "").split())
 

@@ -52,7 +52,9 @@ def test_a_whole_lab_has_no_problem(lab: Lab, capsys: pytest.CaptureFixture[str]
     """The exit status is 0, and the CPU time is told."""
     assert labs.main(["check", "--root", str(lab.folder.parent)]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"^09_sums: proven in [0-9.]+ CPU-s$", printed, re.MULTILINE)
+    assert re.search(
+        r"^09_sums: proven in [0-9.]+ CPU-s( \([0-9.]+ here\))?$", printed, re.MULTILINE
+    )
     assert printed.endswith("1 labs checked, 0 problems\n")
 
 
@@ -293,6 +295,18 @@ def test_proofs_that_take_too_long_are_found(
     monkeypatch.setattr(labs, "CPU_BUDGET_S", 0.0)
     assert labs.main(["check", "--root", str(lab.folder.parent)]) == 1
     assert re.search(r"the proofs took \d+ CPU-s of 0$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_a_slow_machine_fails_no_lab(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the proofs take is held to the budget as if it were the machine of the budget."""
+    monkeypatch.setattr(labs, "CPU_BUDGET_S", 0.1)
+    monkeypatch.setattr(labs, "slowness", lambda: 1000.0)
+    assert labs.main(["check", "--root", str(lab.folder.parent)]) == 0
+    assert re.search(
+        r"proven in 0\.0 CPU-s \(\d+\.\d here\)$", capsys.readouterr().out, re.MULTILINE
+    )
 
 
 def test_a_folder_without_labs_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,15 @@ from mlref.schema import Column, Schema
 
 CREATED = datetime(2020, 1, 1, tzinfo=UTC)
 MANY = 10_000
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what the tests start, also where a shell runs them in the background.
+
+    Such a shell has them ignore it, and all that they start would ignore it, too.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

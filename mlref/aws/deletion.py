@@ -56,7 +56,9 @@ class Arn:
         kind, name = found.groups()
         if service == "iam":
             name = name.rpartition("/")[2]
-        return cls(text, service, kind, name.removesuffix(":*"))
+        if (service, kind) == ("logs", "log-group"):
+            name = name.removesuffix(":*")  # which stands for its streams
+        return cls(text, service, kind, name)
 
 
 def is_gone(error: Any) -> bool:

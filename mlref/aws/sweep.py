@@ -9,14 +9,16 @@ when it expires. What has these tags is found on either cloud by the same call, 
 in which things depend on each other, and tried again while something is still in use.
 
 AWS lists what was just deleted for some minutes more; deleting it again does no harm. Roles are not
-in its list of tagged things, so they are asked one by one.
+in its list of tagged things, and policies of IAM only in that of one region, so both are asked one
+by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from mlref.aws.deletion import Arn, Deleter, is_gone
@@ -107,7 +109,7 @@ def leftovers(session: Any, *, name: str | None = None) -> list[Leftover]:
     """
     with extra("aws"):
         import botocore as _  # noqa: F401 - says which extra is needed
-    found = [each for each in (*_tagged(session), *_roles(session)) if name in {None, each.session}]
+    found = [each for each in (*_tagged(session), *_of_iam(session)) if name in {None, each.session}]
     deleter = Deleter(session)
     left = [each for each in set(found) if not deleter.is_ending(Arn.of(each.arn))]
     return sorted(left, key=lambda each: (deleter.rank(Arn.of(each.arn)), each.arn))
@@ -188,21 +190,30 @@ def _tagged(session: Any) -> Iterator[Leftover]:
                 yield Leftover(each["ResourceARN"], tags)
 
 
-def _roles(session: Any) -> Iterator[Leftover]:
-    """Roles that have the tag."""
-    from botocore.exceptions import ClientError
-
+def _of_iam(session: Any) -> Iterator[Leftover]:
+    """Roles and policies that have the tag."""
     client = session.client("iam")
     for page in client.get_paginator("list_roles").paginate():
         for role in page["Roles"]:
-            if role["Path"].startswith(_NOT_OURS):
-                continue
-            try:
-                listed = client.list_role_tags(RoleName=role["RoleName"])["Tags"]
-            except ClientError as error:
-                if is_gone(error):
-                    continue
-                raise
-            tags = {tag["Key"]: tag["Value"] for tag in listed}
-            if SESSION in tags:
-                yield Leftover(role["Arn"], tags)
+            if not role["Path"].startswith(_NOT_OURS):
+                name = role["RoleName"]
+                yield from _asked(role["Arn"], partial(client.list_role_tags, RoleName=name))
+    for page in client.get_paginator("list_policies").paginate(Scope="Local"):
+        for policy in page["Policies"]:
+            arn = policy["Arn"]
+            yield from _asked(arn, partial(client.list_policy_tags, PolicyArn=arn))
+
+
+def _asked(arn: str, tags_of: Callable[[], Any]) -> Iterator[Leftover]:
+    """Something whose tags have to be asked for, if it is a session's and still there."""
+    from botocore.exceptions import ClientError
+
+    try:
+        listed = tags_of()["Tags"]
+    except ClientError as error:
+        if is_gone(error):
+            return
+        raise
+    tags = {tag["Key"]: tag["Value"] for tag in listed}
+    if SESSION in tags:
+        yield Leftover(arn, tags)

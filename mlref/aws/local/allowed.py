@@ -36,8 +36,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "iam": _of(
         "AttachRolePolicy CreatePolicy CreateRole DeletePolicy DeleteRole DeleteRolePolicy "
         "DetachRolePolicy GetPolicy GetPolicyVersion GetRole GetRolePolicy "
-        "ListAttachedRolePolicies ListInstanceProfilesForRole ListPolicies ListPolicyVersions "
-        "ListRolePolicies ListRoles ListRoleTags PutRolePolicy TagRole UntagRole "
+        "ListAttachedRolePolicies ListInstanceProfilesForRole ListPolicies ListPolicyTags "
+        "ListPolicyVersions ListRolePolicies ListRoles ListRoleTags PutRolePolicy TagRole UntagRole "
         "UpdateAssumeRolePolicy"
     ),
     "sts": _of("AssumeRole GetCallerIdentity GetSessionToken"),

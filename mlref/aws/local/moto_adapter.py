@@ -247,12 +247,16 @@ class MotoTags:
         from moto.resourcegroupstaggingapi.models import iter_taggable_backends
 
         with self._moto.locked():
-            return [
+            listed = [
                 (each.arn, dict(each.tags))
                 for backend in iter_taggable_backends(ACCOUNT, REGION)
                 for each in backend.iter_tagged_resources()
                 if each.tags
             ]
+            ecr = self._moto.backend("ecr")  # which moto's own list leaves out
+            arns = [each.arn for each in ecr.repositories.values()]
+            found = [(arn, ecr.tagger.get_tag_dict_for_resource(arn)) for arn in arns]
+        return listed + [(arn, tags) for arn, tags in found if tags]
 
 
 class MotoDirectory:

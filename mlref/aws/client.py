@@ -11,7 +11,8 @@ requests of both are checked against AWS's models before they are sent (`mlref.a
 what both create carries tags with its session and its expiry (`mlref.aws.tagging`).
 
 Real AWS costs money, so it is refused unless the environment has MLREF_ALLOW_AWS=1 and the cap
-covers the estimate until everything expires (`mlref.aws.spending`).
+covers the estimate until everything expires (`mlref.aws.spending`); what the estimate does not have
+is refused later, too, on both clouds (`mlref.aws.guard`).
 
 A local session uses the local AWS that it is given, or that of AWS_ENDPOINT_URL, or else starts one
 that this process shares. It never reads ~/.aws, and it never speaks to anything but loopback.
@@ -26,7 +27,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 
-from mlref.aws import spending, tagging
+from mlref.aws import guard, spending, tagging
 from mlref.aws.local.cloud import Cloud, is_loopback, shared
 from mlref.aws.strict import install as install_check
 from mlref.cost import Estimate
@@ -91,7 +92,8 @@ def session(
     Args:
         cloud: "local" or "aws".
         at: a local AWS that runs; None takes that of AWS_ENDPOINT_URL, or starts one to share.
-        estimate: what will be created on real AWS; `Estimate()` if nothing will.
+        estimate: what will be created; with `Estimate()` it reads and deletes only. The local AWS
+            needs none, and is held to it if it is given, so that the same cells pass on a real one.
         max_spend_usd: what it may cost at most until it expires, in US dollars.
         expires_after: how long what is created may stand before it is swept.
         name: of the session, for the tags; None makes one up.
@@ -118,7 +120,10 @@ def session(
     if cloud == "local":
         made = _local(at, found, region)
     else:
-        made = _real(found, region, _until_expiry(estimate, expires_after), max_spend_usd, show)
+        bill = None if estimate is None else _until_expiry(estimate, expires_after)
+        made = _real(found, region, bill, max_spend_usd, show)
+    if estimate is not None:
+        guard.install(made, _until_expiry(estimate, expires_after))
     made.cloud, made.name, made.expires = cloud, named, expires
     tagging.install(made, tagging.tags_for(named, expires))
     if strict:
@@ -126,10 +131,9 @@ def session(
     return made  # type: ignore[no-any-return]
 
 
-def _until_expiry(estimate: Estimate | None, expires_after: timedelta) -> Estimate | None:
+def _until_expiry(estimate: Estimate, expires_after: timedelta) -> Estimate:
     """The estimate of what stands until it expires: nobody promises to delete it before."""
-    hours = expires_after / timedelta(hours=1)
-    return None if estimate is None else estimate.over(max(estimate.hours, hours))
+    return estimate.over(max(estimate.hours, expires_after / timedelta(hours=1)))
 
 
 def _real(

@@ -107,6 +107,11 @@ class Deleter:
             ("kms", "key"): self._key,
         }
 
+    @property
+    def kinds(self) -> frozenset[tuple[str, str]]:
+        """Service and kind of all that can be deleted."""
+        return frozenset(self._ways)
+
     def rank(self, arn: Arn) -> int:
         """When something is deleted: what uses others before what they use; unknown things last."""
         order = list(self._ways)

@@ -6,9 +6,9 @@ returns only if the environment has MLREF_ALLOW_AWS=1 and the cap covers the est
 needed: the variable is set by a person, once, for a shell; the cap stands beside the code that
 spends. A notebook that is run by chance, or in CI, has neither.
 
-AWS knows no cap: what is allowed here is what the estimate says, not what the bill says. So what
-is created also carries the moment when it expires (`mlref.aws.tagging`), and can be swept
-(`mlref.aws.sweep`).
+AWS knows no cap: what is allowed here is what the estimate says, not what the bill says. So each
+request is held against the estimate (`mlref.aws.guard`), and what is created carries the moment
+when it expires (`mlref.aws.tagging`), and can be swept (`mlref.aws.sweep`).
 """
 
 from __future__ import annotations

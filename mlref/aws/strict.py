@@ -12,26 +12,26 @@ it is refused at once, with the field, the value and what is allowed:
     StrictError: DeleteModel: 1 problem by the model of botocore 1.43.117; nothing was sent
       - ModelName: 'my model' does not match [a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?
 
-`check` is the same for a dictionary at hand. The local AWS checks all requests with it, and its
-tests check all responses.
+`check` is the same for a dictionary at hand. The local AWS checks all requests with it but those of
+S3, and its tests check all responses.
 
 What a model does not say is not checked: whether a role exists, whether two fields fit together. A
 model knows what AWS had when botocore was published: a newer instance type needs a newer botocore.
-Patterns are in Java's dialect; where one cannot be read, the value is not checked by it.
-`unreadable_patterns` lists them; of the services that the chapters use, there are none.
+Patterns are in Java's dialect (`mlref.aws.java_patterns`); where one cannot be read, the value is
+not checked by it. `unreadable_patterns` lists them; of the services that the chapters use, there
+are none.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
-import functools
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from mlref.aws.java_patterns import compiled
 from mlref.aws.models import operation_model, service_model
 from mlref.errors import StrictError
 from mlref.runtime.lazy import extra
@@ -45,7 +45,6 @@ __all__ = ["Problem", "check", "check_response", "check_shape", "install", "unre
 _SHOWN = 80  # characters of a value in a message
 _FEW = 12  # values of an enum that a message lists
 _ENOUGH = 3  # characters that tell what is meant by a piece of it
-_PATIENCE_S = 0.5  # that matching one value may take; some patterns of AWS are exponential
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def unreadable_patterns(service: str) -> list[str]:
     """The patterns of a service's model that Python cannot read; nothing is checked by them."""
     model = service_model(service)
     patterns = {model.shape_for(name).metadata.get("pattern") for name in model.shape_names}
-    return sorted(each for each in patterns if each and _pattern(each) is None)
+    return sorted(each for each in patterns if each and compiled(each) is None)
 
 
 def _problems(shape: Any, value: Any, field: str) -> Iterator[Problem]:
@@ -214,7 +213,7 @@ def _string(shape: Any, value: str, field: str) -> Iterator[Problem]:
         yield from too_long_or_short
         return
     pattern = shape.metadata.get("pattern")
-    if pattern and (matches := _pattern(pattern)) is not None and not matches(value):
+    if pattern and (matches := compiled(pattern)) is not None and not matches(value):
         yield Problem(field, f"{_shown(shape, value)} does not match {pattern}")
 
 
@@ -226,34 +225,6 @@ def _blob(shape: Any, value: Any, field: str) -> Iterator[Problem]:
 
 def _anything(*_: object) -> Iterator[Problem]:
     yield from ()
-
-
-@functools.cache
-def _pattern(text: str) -> Callable[[str], bool] | None:
-    r"""What tells whether all of a value matches a pattern of Java, or None if it is unreadable.
-
-    Java's classes, such as \w and \p{Print}, are those of ASCII, but for Unicode's categories.
-    """
-    with extra("aws"):
-        import regex
-    readable = text.replace(r"\z", r"\Z").replace(_JAVA_PAIRS, r"\U00010000-\U0010FFFF")
-    flags = 0 if _CATEGORY.search(text) else regex.ASCII
-    try:
-        compiled = regex.compile(readable, flags)
-    except regex.error:
-        return None
-
-    def matches(value: str) -> bool:
-        try:
-            return compiled.fullmatch(value, timeout=_PATIENCE_S) is not None
-        except TimeoutError:
-            return True
-
-    return matches
-
-
-_JAVA_PAIRS = r"\uD800\uDC00-\uDBFF\uDFFF"  # how Java writes all characters beyond 16 bits
-_CATEGORY = re.compile(r"\\[pP](\{\^?[A-Z][a-z]?\}|[A-Z])")
 
 
 def _is_moment(value: object) -> bool:

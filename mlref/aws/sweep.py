@@ -4,9 +4,10 @@
         print(each)
     print(nuke(aws, expired_only=True))
 
-Nothing can leave a bill: all that a session of `mlref.aws` creates carries its name and the moment
-when it expires. What has these tags is found on either cloud by the same call, deleted in the order
-in which things depend on each other, and tried again while something is still in use.
+All that a session of `mlref.aws` creates carries its name and the moment when it expires. A session
+on a real account may create nothing else (`mlref.aws.guard`), so nothing is left to cost for ever.
+What has these tags is found on either cloud by the same call, deleted in the order in which things
+depend on each other, and tried again while something is still in use.
 
 AWS lists what was just deleted for some minutes more; deleting it again does no harm. Roles are not
 in its list of tagged things, and policies of IAM only in that of one region, so both are asked one
@@ -109,9 +110,13 @@ def leftovers(session: Any, *, name: str | None = None) -> list[Leftover]:
     """
     with extra("aws"):
         import botocore as _  # noqa: F401 - says which extra is needed
-    found = [each for each in (*_tagged(session), *_of_iam(session)) if name in {None, each.session}]
+    found = {*_tagged(session), *_of_iam(session)}
     deleter = Deleter(session)
-    left = [each for each in set(found) if not deleter.is_ending(Arn.of(each.arn))]
+    left = [
+        each
+        for each in found
+        if name in {None, each.session} and not deleter.is_ending(Arn.of(each.arn))
+    ]
     return sorted(left, key=lambda each: (deleter.rank(Arn.of(each.arn)), each.arn))
 
 

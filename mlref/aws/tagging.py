@@ -6,8 +6,10 @@ From then on every client of the session adds `mlref:session` and `mlref:expires
 that creates something and can carry tags. A tag of the user's own with the same key stays. The tags
 are what `mlref.aws.sweep` finds forgotten things by.
 
-What exists already is not tagged: it may be somebody else's, and would be swept. One thing to know:
-creating a topic of SNS once more is refused if it has other tags, so two sessions do not share one.
+What exists already is not tagged: it may be somebody else's, and would be swept. So buckets and
+scalable targets, which are changed by the operation that creates them, are looked for first. One
+thing to know: creating a topic of SNS once more is refused if it has other tags, so two sessions do
+not share one.
 """
 
 from __future__ import annotations
@@ -79,15 +81,23 @@ def install(session: boto3.Session, tags: Mapping[str, str]) -> None:
     def tag_buckets(class_attributes: dict[str, Any], **_: object) -> None:
         class_attributes["create_bucket"] = _tagging(class_attributes["create_bucket"], tags)
 
-    session.events.register("before-parameter-build", add, unique_id="mlref-tags")
-    session.events.register("creating-client-class.s3", tag_buckets, unique_id="mlref-bucket-tags")
+    def tag_targets(class_attributes: dict[str, Any], **_: object) -> None:
+        register = class_attributes["register_scalable_target"]
+        class_attributes["register_scalable_target"] = _registering(register, tags)
+
+    for event, call, name in (
+        ("before-parameter-build", add, "mlref-tags"),
+        ("creating-client-class.s3", tag_buckets, "mlref-bucket-tags"),
+        ("creating-client-class.application-autoscaling", tag_targets, "mlref-target-tags"),
+    ):
+        session.events.register(event, call, unique_id=name)
 
 
 def _add(params: dict[str, Any], model: Any, tags: Mapping[str, str]) -> None:
     """Add tags to a request, in the form that its model has, if it has one."""
     members = model.input_shape.members
     name = next((each for each in ("Tags", "tags") if each in members), None)
-    if name is None or model.service_model.service_name == "sts" or _is_version(params, model):
+    if name is None or _is_no_creation(params, model):
         return
     shape, given = members[name], params.get(name)
     if shape.type_name == "map":
@@ -102,9 +112,11 @@ def _add(params: dict[str, Any], model: Any, tags: Mapping[str, str]) -> None:
         params[name] = theirs + ours
 
 
-def _is_version(params: Mapping[str, Any], model: Any) -> bool:
-    """Whether it is a version in a group of models: those have the tags of the group."""
-    return model.name == "CreateModelPackage" and "ModelPackageGroupName" in params
+def _is_no_creation(params: Mapping[str, Any], model: Any) -> bool:
+    """Whether tags do not belong there: sessions of STS, and versions, which have their group's."""
+    if model.name == "CreateModelPackage":
+        return "ModelPackageGroupName" in params
+    return bool(model.name == "RegisterScalableTarget" or model.service_model.service_name == "sts")
 
 
 def _pair(shape: Any) -> tuple[str, str] | None:
@@ -140,6 +152,33 @@ def _tagging(create_bucket: Any, tags: Mapping[str, str]) -> Any:
 
     tagged.__name__, tagged.__doc__ = "create_bucket", create_bucket.__doc__
     return tagged
+
+
+def _registering(register: Any, tags: Mapping[str, str]) -> Any:
+    """Application Auto Scaling's register_scalable_target, with tags if the target is new.
+
+    Registering it again is how its bounds are changed, and is refused where it has tags.
+    """
+
+    def is_there(client: Any, wanted: Mapping[str, Any]) -> bool:
+        found = client.describe_scalable_targets(
+            ServiceNamespace=wanted["ServiceNamespace"],
+            ResourceIds=[wanted["ResourceId"]],
+            ScalableDimension=wanted["ScalableDimension"],
+        )
+        return bool(found["ScalableTargets"])
+
+    def tagged(self: Any, *args: Any, **kwargs: Any) -> Any:
+        named = all(kwargs.get(each) for each in _TARGET)  # or else AWS says what is missing
+        if named and not is_there(self, kwargs):
+            kwargs = {**kwargs, "Tags": {**tags, **(kwargs.get("Tags") or {})}}
+        return register(self, *args, **kwargs)
+
+    tagged.__name__, tagged.__doc__ = "register_scalable_target", register.__doc__
+    return tagged
+
+
+_TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 
 _NOT_FOUND = 404

@@ -31,6 +31,7 @@ _CLOUDS = ("local", "aws")
 _NONE = "no local AWS runs; start one: mlref cloud start"
 _NOT_RUNNING = 3  # what `systemctl status` says of a service that does not run
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_TIMES = {"ignore_unknown_options": True}  # else "-5" is told to be no option
 
 _cloud = typer.Typer(
     no_args_is_help=True,
@@ -160,11 +161,7 @@ def _stop() -> None:
     typer.echo(f"ended {found.url}{how}")
 
 
-@_cloud.command(
-    "advance",
-    epilog="Example: mlref cloud advance 1h30m",
-    context_settings={"ignore_unknown_options": True},  # else "-5" is told to be no option
-)
+@_cloud.command("advance", epilog="Example: mlref cloud advance 1h30m", context_settings=_TIMES)
 def _advance(
     time: Annotated[
         float, typer.Argument(parser=_duration, metavar="TIME", help="90, 90s, 10m, 2h, 1h30m, 1d.")

@@ -38,7 +38,8 @@ out = "build/runs"
 #
 # What will be created in this notebook, and what it would cost by the hour on a real account. The
 # prices are dated, and marked by how sure they are. On real AWS, the session refuses to begin unless
-# the estimate is covered by `max_spend_usd`.
+# the estimate is covered by `max_spend_usd`. On both clouds it then refuses each request that the
+# estimate does not cover: another type of instance, one more of them, a service that costs.
 
 # %%
 from datetime import timedelta
@@ -54,6 +55,7 @@ estimate = (
     .add("endpoint: an instance for each of two variants", hosting, 2)
     .add("endpoint: two more instances, when it scales", hosting, 2)
     .add("two training jobs, at the same time", job, 2)
+    .add("monitor: a job every hour", book.find("sagemaker", "processing ml.m5.large"))
     .add("batch transform", book.find("sagemaker", "transform ml.m5.large"))
     .add("alarms", book.find("cloudwatch", "alarm"), 2)
 )

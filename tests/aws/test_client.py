@@ -56,7 +56,9 @@ def _local(**options: Any) -> tuple[Session, _Sent]:
 
 
 def _real(**options: Any) -> tuple[Session, _Sent]:
-    given = {"estimate": Estimate(), "environ": ALLOWED, "region": "eu-west-1", "show": str}
+    price = PriceBook.load().find("sagemaker", "hosting ml.m5.large")
+    given = {"estimate": Estimate().add("endpoint", price), "max_spend_usd": 1, "show": str}
+    given |= {"environ": ALLOWED, "region": "eu-west-1"}
     made = session("aws", **{**given, **options})
     return made, _Sent(made)
 
@@ -199,6 +201,25 @@ def test_the_estimate_is_shown_before_real_aws_is_used() -> None:
     assert "cap of 1.00 USD" in shown[0]
     assert "total for 4 h" in shown[0]
     assert "total for 8 h" in shown[1]
+
+
+@pytest.mark.parametrize("make", [_local, _real])
+@pytest.mark.usefixtures("credentials")
+def test_a_session_does_what_was_estimated_and_no_more(make: Any) -> None:
+    """On the local AWS, too: what is refused on a real account is found out where it is free."""
+    made, sent = make(estimate=Estimate())
+    with pytest.raises(SpendingRefusedError, match="CreateModelPackageGroup is refused"):
+        made.client("sagemaker").create_model_package_group(ModelPackageGroupName="flights")
+    assert sent.requests == []
+    made.client("sagemaker").delete_model(ModelName="flights")
+    assert len(sent.requests) == 1
+
+
+def test_the_local_aws_needs_no_estimate() -> None:
+    """It costs nothing, whatever is created."""
+    made, sent = _local()
+    made.client("sagemaker").create_model_package_group(ModelPackageGroupName="flights")
+    assert len(sent.requests) == 1
 
 
 def test_a_real_session_refuses_to_be_a_local_one() -> None:

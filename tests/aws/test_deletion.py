@@ -21,6 +21,7 @@ DEFINITIONS = ["data_quality", "model_quality", "model_bias", "model_explainabil
         ("arn:aws:sagemaker:us-east-1:1:endpoint/e", ("sagemaker", "endpoint", "e")),
         ("arn:aws:sagemaker:us-east-1:1:model-package/g/3", ("sagemaker", "model-package", "g/3")),
         ("arn:aws:cloudwatch:us-east-1:1:alarm:a:b", ("cloudwatch", "alarm", "a:b")),
+        ("arn:aws:cloudwatch:us-east-1:1:alarm:a:*", ("cloudwatch", "alarm", "a:*")),
         ("arn:aws:logs:us-east-1:1:log-group:/aws/x:*", ("logs", "log-group", "/aws/x")),
         ("arn:aws:s3:::models", ("s3", "", "models")),
         ("arn:aws:sns:us-east-1:1:topic", ("sns", "", "topic")),

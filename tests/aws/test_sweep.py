@@ -13,8 +13,6 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from mlref.aws.client import session
-from mlref.aws.deletion import Arn, Deleter
 from mlref.aws.sweep import Leftover, Sweep, leftovers, nuke
 from mlref.aws.tagging import EXPIRES, SESSION, install, tags_for
 from mlref.runtime.clock import ManualClock
@@ -193,39 +191,48 @@ def test_what_is_not_known_is_reported(plain: boto3.Session) -> None:
 
 
 def test_a_policy_goes_with_its_old_versions(plain: boto3.Session) -> None:
-    """Only the default version goes with the policy itself."""
-    arn = plain.client("iam").create_policy(PolicyName="p", PolicyDocument=POLICY)["Policy"]["Arn"]
-    plain.client("iam").create_policy_version(
-        PolicyArn=arn, PolicyDocument=POLICY, SetAsDefault=True
-    )
-    cloud = _Scripted({"GetResources": _tagged(arn)}, else_moto=True)
-    assert nuke(cloud.session, clock=ManualClock(NOW)).deleted == (arn,)
-    assert plain.client("iam").list_policies(Scope="Local")["Policies"] == []
+    """Only the default version goes with the policy itself; policies of others stay."""
+    mine, theirs = _session().client("iam"), plain.client("iam")
+    arn = mine.create_policy(PolicyName="p", PolicyDocument=POLICY)["Policy"]["Arn"]
+    mine.create_policy_version(PolicyArn=arn, PolicyDocument=POLICY, SetAsDefault=True)
+    theirs.create_policy(PolicyName="other", PolicyDocument=POLICY)
+    assert nuke(plain, clock=ManualClock(NOW)).deleted == (arn,)
+    left = theirs.list_policies(Scope="Local")["Policies"]
+    assert [each["PolicyName"] for each in left] == ["other"]
+
+
+def test_an_alarm_is_deleted_by_all_of_its_name(plain: boto3.Session) -> None:
+    """A log group's ARN ends in ":*", an alarm's name may; another's alarm is called almost so."""
+    alarm = {"MetricName": "m", "Namespace": "n", "EvaluationPeriods": 1, "Period": 60,
+             "Statistic": "Sum", "Threshold": 1,
+             "ComparisonOperator": "GreaterThanThreshold"}  # fmt: skip
+    plain.client("cloudwatch").put_metric_alarm(AlarmName="prod", **alarm)
+    _session().client("cloudwatch").put_metric_alarm(AlarmName="prod:*", **alarm)
+    assert len(nuke(plain, clock=ManualClock(NOW)).deleted) == 1
+    left = plain.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert [each["AlarmName"] for each in left] == ["prod"]
 
 
 Answer = Mapping[str, Any] | ClientError | Callable[[], Mapping[str, Any] | ClientError]
 
 
 class _Scripted:
-    """A cloud that answers what it is told to, for what moto does not have.
+    """A cloud that answers what it is told to, for what moto does not have; nothing else is asked.
 
     Args:
         answers: operation -> its response, or an error, or what gives one or the other.
-        else_moto: whether moto answers everything else; without it, nothing else may be asked.
     """
 
-    def __init__(self, answers: Mapping[str, Answer], *, else_moto: bool = False) -> None:
-        nothing = {"ListRoles": {"Roles": []}, "DescribeScalableTargets": {"ScalableTargets": []}}
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        nothing = {"ListRoles": {"Roles": []}, "ListPolicies": {"Policies": []},
+                   "DescribeScalableTargets": {"ScalableTargets": []}}  # fmt: skip
         self._answers: dict[str, Answer] = {**nothing, **answers}
-        self._else_moto = else_moto
         self.asked: list[str] = []
         self.session = boto3.Session("test", "test", region_name="us-east-1")
         self.session.events.register("before-call", self._answer)
 
     def _answer(self, model: Any, **_: object) -> Any:
         self.asked.append(model.name)
-        if self._else_moto and model.name not in self._answers:
-            return None
         answer = self._answers[model.name]
         answer = answer() if callable(answer) else answer
         if isinstance(answer, ClientError):
@@ -362,23 +369,6 @@ def test_everything_of_an_endpoint_goes_in_the_order_of_dependence() -> None:
         "scalable-target", "monitoring-schedule", "inference-component", "endpoint",
         "endpoint-config", "model", "data-quality-job-definition", "b", "role",
     ]  # fmt: skip
-
-
-def test_a_group_goes_with_its_versions(account: Any) -> None:
-    """On the local AWS: versions have no tags of their own."""
-    aws = session(at=account.cloud)
-    client, name = aws.client("sagemaker"), account.name("group")
-    arn = client.create_model_package_group(ModelPackageGroupName=name)["ModelPackageGroupArn"]
-    inference = {
-        "Containers": [{"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlref:1"}],
-        "SupportedContentTypes": ["text/csv"],
-        "SupportedResponseMIMETypes": ["text/csv"],
-    }
-    for _ in range(2):
-        client.create_model_package(ModelPackageGroupName=name, InferenceSpecification=inference)
-    Deleter(aws).delete(Arn.of(arn))
-    groups = client.list_model_package_groups(NameContains=name)["ModelPackageGroupSummaryList"]
-    assert groups == []
 
 
 def test_a_sweep_of_nothing_says_so() -> None:

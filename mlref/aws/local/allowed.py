@@ -37,8 +37,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "AttachRolePolicy CreatePolicy CreateRole DeletePolicy DeleteRole DeleteRolePolicy "
         "DetachRolePolicy GetPolicy GetPolicyVersion GetRole GetRolePolicy "
         "ListAttachedRolePolicies ListInstanceProfilesForRole ListPolicies ListPolicyTags "
-        "ListPolicyVersions ListRolePolicies ListRoles ListRoleTags PutRolePolicy TagRole UntagRole "
-        "UpdateAssumeRolePolicy"
+        "ListPolicyVersions ListRolePolicies ListRoles ListRoleTags PutRolePolicy TagRole "
+        "UntagRole UpdateAssumeRolePolicy"
     ),
     "sts": _of("AssumeRole GetCallerIdentity GetSessionToken"),
     "kms": _of(

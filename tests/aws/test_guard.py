@@ -1,0 +1,197 @@
+"""What a session on a real account is not let do; nothing here is sent to anybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+
+from mlref.aws import guard
+from mlref.aws.models import service_model
+from mlref.cost import Estimate, PriceBook
+from mlref.errors import SpendingRefusedError
+
+BOOK = PriceBook.load()
+ENDPOINTS = (
+    Estimate()
+    .add("endpoint", BOOK.find("sagemaker", "hosting ml.m5.large"), 2)
+    .add("job", BOOK.find("sagemaker", "training ml.m5.large"))
+    .over(hours=2)
+)
+ROLE = "arn:aws:iam::123456789012:role/sagemaker"
+NOTHING = "the estimate is Estimate"
+
+
+def _ask(estimate: Estimate, service: str, operation: str, **request: Any) -> None:
+    """Do with a request what a client does before it is checked and sent."""
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    guard.install(session, estimate)
+    model = service_model(service).operation_model(operation)
+    event = f"before-parameter-build.{service}.{operation}"
+    session.events.emit(event, params=request, model=model, context={})
+
+
+def _variant(**more: Any) -> dict[str, Any]:
+    return {"VariantName": "A", "ModelName": "m", "InstanceType": "ml.m5.large", **more}
+
+
+def _config(*variants: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"EndpointConfigName": "c", "ProductionVariants": list(variants), **more}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_"),
+    [
+        ("sagemaker", "CreateEndpointConfig", _config(_variant(InitialInstanceCount=1))),
+        ("sagemaker", "CreateModel", {"ModelName": "m", "ExecutionRoleArn": ROLE}),
+        ("sagemaker", "StartNotebookInstance", {"NotebookInstanceName": "n"}),
+        ("s3", "CreateBucket", {"Bucket": "b"}),
+        ("s3", "PutObject", {"Bucket": "b", "Key": "k"}),
+        ("ec2", "RunInstances", {"MinCount": 1, "MaxCount": 1}),
+        ("lambda", "Invoke", {"FunctionName": "f"}),
+        ("batch", "SubmitJob", {"jobName": "j", "jobQueue": "q", "jobDefinition": "d"}),
+    ],
+)
+def test_an_empty_estimate_creates_nothing(
+    service: str, operation: str, request_: dict[str, Any]
+) -> None:
+    """It was said that nothing will cost."""
+    with pytest.raises(SpendingRefusedError, match=f"^{operation} is refused.*{NOTHING}"):
+        _ask(Estimate(), service, operation, **request_)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_"),
+    [
+        ("sagemaker", "ListEndpoints", {}),
+        ("sagemaker", "DescribeModel", {"ModelName": "m"}),
+        ("sagemaker", "StopTrainingJob", {"TrainingJobName": "j"}),
+        ("sagemaker", "DeleteEndpoint", {"EndpointName": "e"}),
+        ("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": "e", "Body": b""}),
+        ("iam", "DetachRolePolicy", {"RoleName": "r", "PolicyArn": ROLE}),
+        ("iam", "RemoveRoleFromInstanceProfile", {}),
+        ("kms", "ScheduleKeyDeletion", {"KeyId": "k"}),
+        ("s3", "AbortMultipartUpload", {"Bucket": "b", "Key": "k", "UploadId": "u"}),
+        ("application-autoscaling", "DeregisterScalableTarget", {}),
+        ("sts", "GetCallerIdentity", {}),
+        ("ec2", "TerminateInstances", {"InstanceIds": ["i"]}),
+    ],
+)
+def test_an_empty_estimate_reads_and_deletes(
+    service: str, operation: str, request_: dict[str, Any]
+) -> None:
+    """As `mlref cloud nuke` does; also of services whose things no sweep knows."""
+    _ask(Estimate(), service, operation, **request_)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("ec2", "RunInstances"),
+        ("rds", "CreateDBInstance"),
+        ("sagemaker", "CreateNotebookInstance"),
+        ("sagemaker", "CreateHyperParameterTuningJob"),
+        ("sagemaker", "CreateCluster"),
+        ("sagemaker", "StartPipelineExecution"),
+        ("sagemaker", "ExtendTrainingPlan"),
+        ("redshift", "RestoreFromClusterSnapshot"),
+    ],
+)
+def test_what_no_sweep_would_find_is_not_made(service: str, operation: str) -> None:
+    """Whatever the estimate: it would stand until somebody sees the bill."""
+    with pytest.raises(SpendingRefusedError, match="could not find and delete what it makes"):
+        _ask(ENDPOINTS, service, operation)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_"),
+    [
+        ("sagemaker", "CreateEndpointConfig", _config(_variant(InitialInstanceCount=2))),
+        ("sagemaker", "CreateEndpointConfig", _config(_variant(), _variant(VariantName="B"))),
+        ("sagemaker", "CreateTrainingJob", {
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 7200}}),
+        ("sagemaker", "CreateDataQualityJobDefinition", {}),
+        ("sagemaker", "StartMonitoringSchedule", {"MonitoringScheduleName": "m"}),
+        ("sagemaker", "UpdateInferenceComponent", {"InferenceComponentName": "c"}),
+        ("sagemaker", "AddTags", {"ResourceArn": ROLE, "Tags": []}),
+        ("sagemaker", "UpdateEndpointWeightsAndCapacities", {
+            "DesiredWeightsAndCapacities": [{"VariantName": "A", "DesiredInstanceCount": 2}]}),
+        ("application-autoscaling", "RegisterScalableTarget", {
+            "ScalableDimension": "sagemaker:variant:DesiredInstanceCount", "MaxCapacity": 2}),
+        ("application-autoscaling", "RegisterScalableTarget", {
+            "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency",
+            "MaxCapacity": 50}),
+        ("cloudwatch", "PutMetricAlarm", {"AlarmName": "a"}),
+        ("ecr", "InitiateLayerUpload", {"repositoryName": "r"}),
+    ],
+)  # fmt: skip
+def test_what_is_estimated_is_made(service: str, operation: str, request_: dict[str, Any]) -> None:
+    """Up to its number, and what goes with it."""
+    _ask(ENDPOINTS, service, operation, **request_)
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "why"),
+    [
+        ("CreateEndpointConfig",
+         _config(_variant(InstanceType="ml.p5.48xlarge", InitialInstanceCount=100)),
+         r"no hosting ml\.p5\.48xlarge, and 100 are asked for"),
+        ("CreateEndpointConfig", _config(_variant(InitialInstanceCount=3)),
+         r"2 of hosting ml\.m5\.large, and 3 are asked for"),
+        ("CreateEndpointConfig",
+         _config(_variant(InitialInstanceCount=1), ShadowProductionVariants=[
+             _variant(VariantName="S", InitialInstanceCount=2)]),
+         r"2 of hosting ml\.m5\.large, and 3 are asked for"),
+        ("CreateEndpointConfig", _config(_variant(
+            InitialInstanceCount=1,
+            ManagedInstanceScaling={"Status": "ENABLED", "MaxInstanceCount": 8})),
+         "and 8 are asked for"),
+        ("CreateEndpointConfig",
+         _config({"VariantName": "A", "ModelName": "m",
+                  "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}),
+         "no serverless compute"),
+        ("CreateTrainingJob",
+         {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2}},
+         r"1 of training ml\.m5\.large, and 2"),
+        ("CreateTrainingJob", {"StoppingCondition": {"MaxRuntimeInSeconds": 28 * 86400}},
+         "may run for 2419200 s, and the estimate is for 2 h"),
+        ("CreateProcessingJob",
+         {"ProcessingResources": {"ClusterConfig": {
+             "InstanceType": "ml.m5.large", "InstanceCount": 1}}},
+         r"no processing ml\.m5\.large"),
+        ("CreateTransformJob",
+         {"TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1}},
+         r"no transform ml\.m5\.large"),
+        ("CreateMonitoringSchedule",
+         {"MonitoringScheduleConfig": {"MonitoringJobDefinition": {"MonitoringResources": {
+             "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}}}},
+         r"no processing ml\.m5\.large"),
+        ("UpdateEndpointWeightsAndCapacities",
+         {"DesiredWeightsAndCapacities": [{"VariantName": "A", "DesiredInstanceCount": 500}]},
+         "2 instances for hosting, and 500"),
+    ],
+)  # fmt: skip
+def test_what_is_not_estimated_is_refused(
+    operation: str, request_: dict[str, Any], why: str
+) -> None:
+    """By use, type, number and time, with what to do."""
+    with pytest.raises(SpendingRefusedError, match=f"^{operation} is refused.*{why}"):
+        _ask(ENDPOINTS, "sagemaker", operation, **request_)
+
+
+def test_nothing_scales_beyond_the_estimate() -> None:
+    """The bound of a scalable target is what it may cost some day."""
+    with pytest.raises(SpendingRefusedError, match="2 instances for hosting, and 100"):
+        _ask(ENDPOINTS, "application-autoscaling", "RegisterScalableTarget", MaxCapacity=100,
+             ScalableDimension="sagemaker:variant:DesiredInstanceCount")  # fmt: skip
+
+
+def test_serverless_endpoints_are_estimated_once() -> None:
+    """They cost by use, so their number says nothing."""
+    estimate = Estimate().add("a second", BOOK.find("sagemaker", "serverless compute"), 2)
+    variants = [{"VariantName": name, "ModelName": "m",
+                 "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}
+                for name in "ABC"]  # fmt: skip
+    _ask(estimate, "sagemaker", "CreateEndpointConfig", **_config(*variants))

@@ -229,5 +229,5 @@ def _updated(aws, answer, version, code):
         aws.cloud.advance(60)
         if aws.describe("flights")["EndpointStatus"] == "InService":
             break
-    aws.cloud.advance(300)
+    aws.cloud.advance(900)  # the final baking period, and the wait before the old fleet ends
     return aws.settled("flights")

@@ -110,7 +110,7 @@ for item in ("hosting ml.m5.large", "serverless compute"):
 # %% [markdown]
 # 1. `month_usd`: what does the endpoint of exercise 1 cost in a month, if nobody asks it anything?
 # 2. `update_usd`: what does one update cost *on top of it*? Blue/green: a whole second fleet is started,
-#    the canary bakes for 30 minutes, then all traffic moves, and the old fleet stays for 10 more.
+#    the canary bakes for 15 minutes, all traffic moves, bakes as long, and the old fleet stays 10 more.
 # 3. `serverless_usd`: what would a month cost on a serverless endpoint, with 400,000 requests of 0.15 s
 #    each and 2 GB of memory?
 # 4. `even_requests`: from how many requests a month on is the endpoint of exercise 1 the cheaper one?
@@ -141,7 +141,7 @@ forgotten_usd = 2 * HOUR * (6 + 24 + 24 + 9)  # hole: from Friday evening to Mon
 #   minutes one after the other.
 # - A night without requests rings neither.
 # - `deployment`: blue/green with a canary. One of the two new instances gets traffic first. After ten
-#   minutes all of it moves, and the old fleet stays for five more. Either alarm takes everything back.
+#   minutes all of it moves and bakes as long; the old fleet stays five more. Either alarm takes all back.
 #
 # The first two are what `put_metric_alarm` is called with, the third is the `DeploymentConfig` of
 # `update_endpoint`. The metrics of an endpoint are in the namespace `AWS/SageMaker`. Their dimensions are

@@ -581,8 +581,8 @@ _ = cloudwatch.put_metric_alarm(
 )
 
 # %% [markdown]
-# The *canary*: one of two instances gets the new version for ten minutes. If the alarm rings
-# meanwhile, SageMaker takes the traffic back; if not, the rest follows.
+# The *canary*: one of two instances gets the new version for ten minutes; then the rest follows, and is
+# watched for ten minutes more. If the alarm rings meanwhile, SageMaker takes the traffic back.
 
 # %%
 import threading
@@ -723,19 +723,23 @@ _ = sagemaker.create_monitoring_schedule(
 
 
 # %% tags=["nbval-ignore-output"]
-def executions():
-    """Those of the schedule, the last one first."""
-    return sagemaker.list_monitoring_executions(
-        MonitoringScheduleName=analyzer, SortBy="ScheduledTime", SortOrder="Descending"
+def last_execution():
+    """The last one of the schedule; {} before the first."""
+    told = sagemaker.list_monitoring_executions(
+        MonitoringScheduleName=analyzer,
+        SortBy="ScheduledTime",
+        SortOrder="Descending",
+        MaxResults=1,
     )["MonitoringExecutionSummaries"]
+    return told[0] if told else {}
 
 
 def execution():
     """The next one, when it has ended."""
-    before = len(executions())
-    while len(executions()) == before:
+    before = last_execution().get("ScheduledTime")
+    while last_execution().get("ScheduledTime") == before:
         pass_time(600)
-    while (told := executions()[0])["MonitoringExecutionStatus"] in {"Pending", "InProgress"}:
+    while (told := last_execution())["MonitoringExecutionStatus"] in {"Pending", "InProgress"}:
         threading.Event().wait(0.5)
     return told
 

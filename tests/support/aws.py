@@ -68,6 +68,7 @@ class RecordedMetrics:
         *,
         unit: str,
         at: datetime | None = None,
+        resolution_s: int = 60,
     ) -> None:
         """Keep observations."""
         self.puts.append(
@@ -78,6 +79,7 @@ class RecordedMetrics:
                 "values": dict(values),
                 "unit": unit,
                 "at": at,
+                "resolution_s": resolution_s,
             }
         )
 

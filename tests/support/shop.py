@@ -78,7 +78,9 @@ class Shop:
 
     def names(self) -> list[str]:
         """Of all components of the endpoint."""
-        listed = self.call("list_inference_components", EndpointNameEquals=self.endpoint)
+        listed = self.call(
+            "list_inference_components", EndpointNameEquals=self.endpoint, MaxResults=100
+        )
         return [each["InferenceComponentName"] for each in listed["InferenceComponents"]]
 
     def delete(self, name: str) -> None:

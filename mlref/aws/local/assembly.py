@@ -55,6 +55,7 @@ __all__ = ["LocalAws"]
 
 _HEAL_S = 0.2  # between two looks for workers that have died
 _MINUTE_S = 60.0
+_REQUESTS_S = 10.0  # AWS's period of the metrics that count requests at the same time
 _SAVE_S = 1.0  # between two times that captures and metrics are saved
 
 
@@ -139,6 +140,7 @@ class LocalAws:
         timers.every(_MINUTE_S, asynchronous.measure)
         timers.every(_MINUTE_S, self.hosting.reap)
         timers.every(_MINUTE_S, self.hosting.measure)
+        timers.every(_REQUESTS_S, self.hosting.measure_requests)
         gate = Gate(directory, roles, self.world.tags.of, SystemClock())
         self.app = App(self.control, runtime, asynchronous, self._admin, gate)
         self._ended = threading.Event()
@@ -148,6 +150,7 @@ class LocalAws:
     def close(self) -> None:
         """End all that runs."""
         self._ended.set()
+        self.hosting.hurry()
         self.training.close()
         self.processing.close()
         self.transforms.close()

@@ -1,8 +1,8 @@
 """The control plane: every call but invocations, from bytes to bytes.
 
-A call is identified, its parameters are checked against AWS's own model, and whoever has the
-operation answers: one of our parts, or moto for those of `allowed`. Nobody else: what is not there
-is refused, and boto3 does not try again.
+A call is identified, its parameters are checked against AWS's own model (but those of S3), and
+whoever has the operation answers: one of our parts, or moto for those of `allowed`. Nobody else:
+what is not there is refused, and boto3 does not try again.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 
 from mlref.aws.local import wire, wire_query
 from mlref.aws.local.allowed import ALLOWED, DATA_PLANE
-from mlref.aws.local.errors import AwsError, unsupported, validation
+from mlref.aws.local.errors import AwsError, unsupported
 from mlref.aws.local.iam.documents import GUARDED, check
 from mlref.aws.local.moto_adapter import Answer, Moto
 from mlref.aws.local.routing import Call, expiry_of, identify, is_form
 from mlref.aws.local.services import Handler
-from mlref.aws.local.tags import Tags
+from mlref.aws.local.tags import Tags, pairs_of
 from mlref.aws.local.world import REGION
-from mlref.aws.models import operation_model
+from mlref.aws.models import operation_model, service_model
 from mlref.aws.strict import check_shape
 from mlref.runtime.clock import Clock, SystemClock
 
@@ -32,6 +32,16 @@ __all__ = ["ControlPlane", "refusal"]
 logger = logging.getLogger(__name__)
 
 _GLOBAL = frozenset({"iam", "sts", "s3"})
+_INVALID = {  # what a request that breaks the model is called, where it is no ValidationException
+    "cloudwatch": "ValidationError",
+    "ecr": "InvalidParameterException",
+    "iam": "ValidationError",
+    "logs": "InvalidParameterException",
+    "resourcegroupstaggingapi": "InvalidParameterException",
+    "sns": "InvalidParameter",
+    "sqs": "InvalidParameterValue",
+    "sts": "ValidationError",
+}
 
 
 class ControlPlane:
@@ -91,19 +101,14 @@ class ControlPlane:
             if until is not None and until < self._signers.now():
                 raise AwsError("AccessDenied", "Request has expired", status=403)
             if call.region != REGION and call.service not in _GLOBAL:
-                raise validation(
-                    f"the local AWS has one region, {REGION}; the client signed for {call.region}"
-                )
+                text = f"the local AWS has one region, {REGION}; the client signed for"
+                raise _invalid(call.service, f"{text} {call.region}")
             handler = self._own.get(call.service, {}).get(call.operation)
             if handler is not None:
                 return self._ours(call, handler, headers, body)
             if call.operation not in ALLOWED.get(call.service, ()):
                 raise unsupported(call.service, call.operation)
-            if (call.service, call.operation) in GUARDED:
-                given = _loaded(call, body)
-                check(call.service, call.operation, given)
-                if call.operation == "AssumeRole":
-                    self._may_assume(str(given.get("RoleArn", "")))
+            self._check(call, headers, body)
             if call.service == "s3":
                 self._before_s3()
             return self._moto.call(call.service, method, target, headers, body)
@@ -118,40 +123,61 @@ class ControlPlane:
         self, call: Call, handler: Handler, headers: Mapping[str, str], body: bytes
     ) -> Answer:
         model = operation_model(call.service, call.operation)
-        form = is_form(headers)
-        request = (wire_query if form else wire).load(_plain(headers, body), model.input_shape)
-        if model.input_shape is not None:
-            problems = check_shape(model.input_shape, request)
-            if problems:
-                count = len(problems)
-                told = "; ".join(str(problem) for problem in problems)
-                noun = "validation error" if count == 1 else "validation errors"
-                raise validation(f"{count} {noun} detected: {told}")
+        request = _checked(call, headers, body)
+        if call.operation.startswith("Create"):
+            pairs_of(request.get("Tags", ()))  # what is wrong is refused before anything is made
         response = handler(request)
         self._tag(call.operation, request, response)
-        if form:
+        if is_form(headers):
             kind, content = wire_query.CONTENT_TYPE, wire_query.dump(response, model)
         else:
             kind, content = wire.CONTENT_TYPE, wire.dump(response, model.output_shape)
         return 200, {"Content-Type": kind, "x-amzn-RequestId": str(uuid.uuid4())}, content
 
+    def _check(self, call: Call, headers: Mapping[str, str], body: bytes) -> None:
+        """Refuse what AWS would refuse of a request that moto answers.
+
+        Those of S3 are left to moto: their parameters are spread over address, headers and body.
+        """
+        guarded = (call.service, call.operation) in GUARDED
+        given: dict[str, Any] = {}
+        if call.service != "s3":
+            given = _checked(call, headers, body)
+        elif guarded:
+            given = {"Policy": body.decode("utf-8", "replace")}
+        if guarded:
+            check(call.service, call.operation, given)
+        if call.operation == "AssumeRole":
+            self._may_assume(str(given.get("RoleArn", "")))
+
     def _tag(self, operation: str, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         """Keep the tags of what was just created, by the ARN in the response."""
-        tags = request.get("Tags", {})
         arns = [value for name, value in response.items() if name.endswith("Arn")]
         if operation.startswith("Create") and len(arns) == 1:
-            pairs = (
-                tags if isinstance(tags, dict) else {each["Key"]: each["Value"] for each in tags}
-            )
-            self._tags.put(arns[0], pairs)
+            self._tags.put(arns[0], pairs_of(request.get("Tags", ())))
 
 
-def _loaded(call: Call, body: bytes) -> dict[str, Any]:
-    """The parameters of a request that moto will answer, as far as a policy stands among them."""
-    if call.service == "s3":
-        return {"Policy": body.decode("utf-8", "replace")}
-    model = operation_model(call.service, call.operation)
-    return wire_query.load(body, model.input_shape)
+def _checked(call: Call, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """The parameters of a request, which are as AWS's model of the operation has them.
+
+    Raises:
+        AwsError: they are not.
+    """
+    shape = operation_model(call.service, call.operation).input_shape
+    load = wire_query.load if is_form(headers) else wire.load
+    given = load(_plain(headers, body), shape)
+    problems = [] if shape is None else check_shape(shape, given)
+    if problems:
+        count = len(problems)
+        told = "; ".join(str(problem) for problem in problems)
+        noun = "validation error" if count == 1 else "validation errors"
+        raise _invalid(call.service, f"{count} {noun} detected: {told}")
+    return given
+
+
+def _invalid(service: str, text: str) -> AwsError:
+    """A request that breaks the model, with the code that the service has for it."""
+    return AwsError(_INVALID.get(service, "ValidationException"), text)
 
 
 def _plain(headers: Mapping[str, str], body: bytes) -> bytes:
@@ -201,8 +227,6 @@ def refusal(error: AwsError, call: Call | None = None, *, form: bool = False) ->
 def _protocol(call: Call | None, code: str = "") -> str:
     """Of a service, as its model has it; JSON where it is not known."""
     from botocore.exceptions import UnknownServiceError
-
-    from mlref.aws.models import service_model
 
     if call is None:
         return "rest-xml" if code == "AccessDenied" else "json"

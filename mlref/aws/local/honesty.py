@@ -33,9 +33,9 @@ _HEAD = """\
 # The local AWS: what it has, and where it is not AWS
 
 It is free, needs no account and no network, and the models in it really answer. It has not been
-compared with a real account: requests and responses are checked against AWS's own models in
-botocore, formats against AWS's documentation, and clients that others wrote run on it unchanged.
-Before you rely on a detail, try it on AWS.
+compared with a real account: requests (but those of S3) and responses are checked against AWS's own
+models in botocore, formats against AWS's documentation, and clients that others wrote run on it
+unchanged. Before you rely on a detail, try it on AWS.
 
 ## Use it
 

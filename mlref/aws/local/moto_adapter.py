@@ -8,6 +8,8 @@ of its internals that is used here whether it is still what we think.
 
 from __future__ import annotations
 
+import functools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
@@ -30,6 +32,8 @@ __all__ = [
     "MotoTopics",
 ]
 
+logger = logging.getLogger(__name__)
+
 Answer = tuple[int, Mapping[str, str], bytes]
 """Status, headers and body."""
 
@@ -37,6 +41,7 @@ GLOBAL = frozenset({"iam", "sts", "s3"})
 """The services whose state belongs to an account, not to a region."""
 
 _FORM = "application/x-www-form-urlencoded"
+_DELIVERY_S = 15.0  # that a subscriber of SNS has for its answer
 _DOMAINS = {"ecr": "api.ecr"}  # where the name in a domain is another one
 
 
@@ -213,10 +218,18 @@ class MotoLogs:
 
 
 class MotoTopics:
-    """What passes messages on: SNS."""
+    """What passes messages on: SNS.
+
+    Args:
+        moto: whose topics; from now on it delivers by HTTP in threads, whoever publishes. Itself
+            it would wait for each subscriber's answer, and let nobody else do anything meanwhile.
+    """
 
     def __init__(self, moto: Moto) -> None:
+        from moto.sns import models
+
         self._moto = moto
+        setattr(models, "requests", _Deliveries())  # noqa: B010 - its own is a module
 
     def publish(self, topic: str, subject: str, text: str) -> None:
         """Send a message to all that listen to a topic.
@@ -234,6 +247,29 @@ class MotoTopics:
             if topic not in backend.topics:
                 raise AwsError("NotFound", f"there is no topic {topic}; create it", status=404)
             backend.publish(message=text, arn=topic, subject=subject[:100])
+
+
+class _Deliveries:
+    """Posts in a thread each, in the place of the library `requests`."""
+
+    def post(self, url: str, **what: Any) -> None:
+        """Send something, and wait for nothing.
+
+        Args:
+            url: of the subscriber.
+            what: as `requests.post` takes it.
+        """
+        work = functools.partial(self._send, url, what)
+        threading.Thread(target=work, name="delivery", daemon=True).start()
+
+    @staticmethod
+    def _send(url: str, what: Mapping[str, Any]) -> None:
+        import requests
+
+        try:
+            requests.post(url, timeout=_DELIVERY_S, **what)
+        except requests.RequestException as error:
+            logger.warning("a message of SNS did not reach %s: %s", url, error)
 
 
 class MotoTags:

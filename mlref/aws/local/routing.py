@@ -113,7 +113,7 @@ def identify(method: str, path: str, query: str, headers: Mapping[str, str], bod
         body: looked at only where a form says what is asked.
 
     Raises:
-        AwsError: it is not signed, or none of its service's operations.
+        AwsError: it is not signed.
     """
     service, region = scope_of(headers, query)
     target = headers.get("x-amz-target", "")
@@ -125,15 +125,13 @@ def identify(method: str, path: str, query: str, headers: Mapping[str, str], bod
         if "Action" in fields:
             return Call(service, fields["Action"], region)
     given = dict(parse_qsl(query, keep_blank_values=True))
-    best, routes = None, _routes(service)
-    if not routes:
-        return Call(service, f"{method} {path}", region)  # of a service that is not there
-    for route in routes:
+    best = None
+    for route in _routes(service):
         rank = route.rank(method, path, given, headers)
         if rank is not None and (best is None or rank > best[0]):
             best = rank, route.operation
-    if best is None:
-        raise AwsError("UnknownOperationException", f"{service} has no {method} {path}", status=404)
+    if best is None:  # of a service that is not there, or that signs with the name of another one
+        return Call(service, f"{method} {path}", region)
     return Call(service, best[1], region)
 
 

@@ -27,7 +27,7 @@ Handler = Callable[[Request], Response]
 
 _Method = TypeVar("_Method", bound=Callable[..., Response])
 _MARK = "aws_operation"
-_PAGE = 100
+_PAGE = 10  # where a model tells what MaxResults is by default, it is this
 
 
 def operation(method: _Method) -> _Method:
@@ -87,18 +87,21 @@ def selected(
     return found
 
 
-def page(items: Sequence[Mapping[str, Any]], request: Request, *, into: str) -> dict[str, Any]:
+def page(
+    items: Sequence[Mapping[str, Any]], request: Request, *, into: str, usual: int = _PAGE
+) -> dict[str, Any]:
     """One page of a list, and the token of the next.
 
     Args:
         items: all of them.
         request: MaxResults, and NextToken of the page before.
         into: the member of the response that holds the items.
+        usual: how many are on a page if the request does not tell.
     """
     token = request.get("NextToken", "0")
     if not token.isdecimal():
         raise validation(f"NextToken {token!r} is none that this service gave")
-    begin, size = int(token), request.get("MaxResults", _PAGE)
+    begin, size = int(token), request.get("MaxResults", usual)
     end = begin + size
     more = {"NextToken": str(end)} if end < len(items) else {}
     return {into: items[begin:end], **more}

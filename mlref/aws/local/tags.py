@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 
 from mlref.aws.local.errors import validation
 
-__all__ = ["MOST", "Tags"]
+__all__ = ["MOST", "Tags", "pairs_of"]
 
 MOST = 50
 """Tags that a resource may have."""
+
+_RESERVED = "aws:"
 
 
 class Tags:
@@ -58,3 +60,30 @@ class Tags:
         """The tags of all resources that have some."""
         with self._lock:
             return {arn: dict(tags) for arn, tags in sorted(self._tags.items()) if tags}
+
+
+def pairs_of(tags: Mapping[str, str] | Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The tags of a request, by their keys.
+
+    Args:
+        tags: key -> value, or a list of objects with Key and Value.
+
+    Raises:
+        AwsError: a key is there twice, or is one that AWS keeps for itself.
+
+    >>> pairs_of([{"Key": "team", "Value": "ml"}])
+    {'team': 'ml'}
+    """
+    listed = (
+        list(tags.items())
+        if isinstance(tags, Mapping)
+        else [(each["Key"], each["Value"]) for each in tags]
+    )
+    found: dict[str, str] = {}
+    for key, value in listed:
+        if key.lower().startswith(_RESERVED):
+            raise validation(f"the keys of tags must not begin with {_RESERVED}, got {key!r}")
+        if key in found:
+            raise validation(f"tag keys must be unique per resource, and {key!r} is given twice")
+        found[key] = value
+    return found

@@ -20,12 +20,14 @@ __all__ = ["CONTENT_TYPE", "dump", "dump_error", "load"]
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 
+_SHOWN = 40  # characters of a wrong value
+
 
 def load(body: bytes, shape: Any) -> dict[str, Any]:
     """The parameters of a request.
 
     Raises:
-        AwsError: the body is no JSON object.
+        AwsError: the body is no JSON object, or a blob in it is not base64.
     """
     try:
         found = json.loads(body or b"{}")
@@ -65,8 +67,21 @@ def _read(value: Any, shape: Any) -> Any:
     if kind == "timestamp" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return _moment(value)
     if kind == "blob" and isinstance(value, str):
-        return base64.b64decode(value)
+        return _bytes(value)
     return value
+
+
+def _bytes(text: str) -> bytes:
+    """A blob.
+
+    Raises:
+        AwsError: it is not base64.
+    """
+    try:
+        return base64.b64decode(text)
+    except ValueError as error:
+        text = f"a blob must be base64, got {text[:_SHOWN]!r}: {error}"
+        raise AwsError("SerializationException", text) from error
 
 
 def _moment(value: float) -> datetime | float:

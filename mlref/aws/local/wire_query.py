@@ -86,10 +86,18 @@ def _read(node: Any, shape: Any) -> Any:
     if kind == "list":
         return _read_list(node, shape)
     if kind == "map" and isinstance(node, dict):
-        pairs = _numbered(node if shape.serialization.get("flattened") else node.get("entry", {}))
-        key, value = _name(shape.key, "key"), _name(shape.value, "value")
-        return {each[key]: _read(each.get(value), shape.value) for each in pairs}
+        return _read_map(node, shape)
     return _read_text(node, kind) if isinstance(node, str) else node
+
+
+def _read_map(node: Mapping[str, Any], shape: Any) -> Any:
+    """A map; what is none is text that tells what came."""
+    entries = node if shape.serialization.get("flattened") else node.get("entry", {})
+    key, value = _name(shape.key, "key"), _name(shape.value, "value")
+    pairs = _numbered(entries) if isinstance(entries, dict) else []
+    if not pairs or not all(isinstance(each, dict) and key in each for each in pairs):
+        return str(node)
+    return {each[key]: _read(each.get(value), shape.value) for each in pairs}
 
 
 def _read_list(node: Any, shape: Any) -> Any:
@@ -99,6 +107,8 @@ def _read_list(node: Any, shape: Any) -> Any:
         return node
     if not shape.serialization.get("flattened"):
         node = node.get(_name(shape.member, "member"), {})
+        if not isinstance(node, dict):
+            return node
     return [_read(each, shape.member) for each in _numbered(node)]
 
 

@@ -80,6 +80,7 @@ class Metrics(Protocol):
         *,
         unit: str,
         at: datetime | None = None,
+        resolution_s: int = 60,
     ) -> None:
         """Keep observations.
 
@@ -90,6 +91,7 @@ class Metrics(Protocol):
             values: value -> how often it was seen.
             unit: one of CloudWatch's, as in "Microseconds".
             at: when they were made; None is now.
+            resolution_s: 60, or 1 for a metric of high resolution.
         """
         ...
 

@@ -101,7 +101,7 @@ class Account:
         self.client("s3").create_bucket(Bucket=name)
 
     def create_role(self, arn: str) -> None:
-        """A role that SageMaker may act in, and that may read every object in S3.
+        """A role that SageMaker may act in, and that may read and write every object in S3.
 
         Args:
             arn: of the role; it may have a path.
@@ -113,7 +113,7 @@ class Account:
             "Principal": {"Service": "sagemaker.amazonaws.com"},
             "Action": "sts:AssumeRole",
         }
-        read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+        may = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "*"}
         iam = self.client("iam")
         iam.create_role(
             RoleName=name,
@@ -122,8 +122,8 @@ class Account:
         )
         iam.put_role_policy(
             RoleName=name,
-            PolicyName="read",
-            PolicyDocument=json.dumps({**version, "Statement": [read]}),
+            PolicyName="objects",
+            PolicyDocument=json.dumps({**version, "Statement": [may]}),
         )
 
     def send(self, service: str, method: str, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,10 @@ def _iam(iam: Any, name: str) -> None:
     assert iam.list_role_policies(**role)["PolicyNames"] == ["inline"]
     assert iam.get_role_policy(**role, PolicyName="inline")["PolicyDocument"] == ALL
     iam.delete_role_policy(**role, PolicyName="inline")
-    policy = iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
+    tags = [{"Key": "k", "Value": "v"}]
+    made = iam.create_policy(PolicyName=name, PolicyDocument=text, Tags=tags)
+    policy = made["Policy"]["Arn"]
+    assert iam.list_policy_tags(PolicyArn=policy)["Tags"] == tags
     assert iam.get_policy(PolicyArn=policy)["Policy"]["PolicyName"] == name
     (version,) = iam.list_policy_versions(PolicyArn=policy)["Versions"]
     kept = iam.get_policy_version(PolicyArn=policy, VersionId=version["VersionId"])

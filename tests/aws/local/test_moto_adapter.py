@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from support.odd_server import odd_server
+from support.waiting import until
 
 from mlref.aws.local.errors import AwsError
-from mlref.aws.local.moto_adapter import Moto, MotoDirectory, MotoLogs, MotoObjects, MotoTags
+from mlref.aws.local.moto_adapter import (
+    Moto,
+    MotoDirectory,
+    MotoLogs,
+    MotoObjects,
+    MotoTags,
+    MotoTopics,
+)
 from mlref.runtime.clock import ManualClock
 
 SIGNED = {
@@ -75,6 +85,16 @@ def test_what_is_tagged_is_listed(moto: Moto) -> None:
     assert MotoTags(moto).all() == [("arn:aws:s3:::adapter", {"team": "ml"})]
 
 
+def test_tagged_repositories_are_listed_too(moto: Moto) -> None:
+    """`repositories`, each with its `arn`, and `tagger`, of which moto's own list knows nothing."""
+    ecr = moto.backend("ecr")
+    tags = [{"Key": "team", "Value": "ml"}]
+    made = ecr.create_repository("adapter", "", {}, None, "", tags)
+    ecr.create_repository("plain", "", {}, None, "", [])
+    assert (made.arn, {"team": "ml"}) in MotoTags(moto).all()
+    assert not any("plain" in arn for arn, _ in MotoTags(moto).all())
+
+
 def test_a_log_is_kept_whatever_the_clock_tells(moto: Moto) -> None:
     """A stream takes events of any time, unlike PutLogEvents, which drops those of next month."""
     clock = ManualClock(datetime.now(UTC))
@@ -90,6 +110,30 @@ def test_a_log_is_kept_whatever_the_clock_tells(moto: Moto) -> None:
     ]
     assert found[1][1] - found[0][1] == 60 * 24 * 3600 * 1000
     assert logs.events("/nobody") is None
+
+
+def test_a_slow_subscriber_keeps_nobody_waiting(moto: Moto) -> None:
+    """`requests.post` of `moto.sns.models` is ours: it posts in a thread, without the lock."""
+    topics, sns = MotoTopics(moto), moto.backend("sns")
+    topic = sns.create_topic("adapter")
+    with odd_server() as server:
+        sns.subscribe(topic.arn, f"{server.url}/hang", "http")
+        topics.publish(topic.arn, "subject", "ours")
+        until(lambda: server.bodies)
+        assert not server.release.is_set()
+        assert moto.call("s3", "GET", "/", SIGNED, b"")[0] == 200
+        message = json.loads(server.bodies[0])
+        assert (message["Message"], message["Subject"]) == ("ours", "subject")
+
+
+def test_a_subscriber_that_is_not_there_is_logged(moto: Moto, caplog: Any) -> None:
+    """Whoever publishes is not told, as on AWS; queues of the same topic get theirs."""
+    topics, sns = MotoTopics(moto), moto.backend("sns")
+    topic = sns.create_topic("nobody-listens")
+    sns.subscribe(topic.arn, "http://127.0.0.1:1/", "http")
+    topics.publish(topic.arn, "subject", "ours")
+    until(lambda: "did not reach http://127.0.0.1:1/" in caplog.text)
+    assert [each[1] for each in topic.sent_notifications] == ["ours"]
 
 
 def test_roles_are_those_of_iam(moto: Moto) -> None:

@@ -50,6 +50,59 @@ def test_tags_are_added_replaced_and_deleted(account: Any) -> None:
     assert _listed(account, arn) == {"cost": "7"}
 
 
+def test_all_tags_of_a_resource_are_on_one_page(account: Any) -> None:
+    """Unlike the items of other lists, of which there are ten."""
+    arn = _group(account)
+    tags = {f"key-{number}": "v" for number in range(49)}
+    account.sagemaker.add_tags(
+        ResourceArn=arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+    )
+    assert _listed(account, arn) == {"team": "ml", **tags}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["aws:cloudformation:stack-name"], "must not begin with aws:"),
+        (["AWS:x"], "must not begin with aws:"),
+        (["team", "cost", "team"], "'team' is given twice"),
+    ],
+)
+def test_keys_of_awss_own_and_keys_that_are_there_twice_are_refused(
+    account: Any, diabetes: Any, keys: list[str], message: str
+) -> None:
+    """When tags are added, and before anything is made; `awsome:x` is a key as any other."""
+    arn, model = _group(account), account.model(diabetes.artifact)
+    tags = [{"Key": key, "Value": "a"} for key in keys]
+    with pytest.raises(ClientError, match=f"ValidationException.*{message}"):
+        account.sagemaker.add_tags(ResourceArn=arn, Tags=tags)
+    assert _listed(account, arn) == {"team": "ml"}
+    name, container = account.name("model"), account.sagemaker.describe_model(ModelName=model)
+    given = {key: container[key] for key in ("ExecutionRoleArn", "PrimaryContainer")}
+    with pytest.raises(ClientError, match=f"ValidationException.*{message}"):
+        account.sagemaker.create_model(ModelName=name, Tags=tags, **given)
+    account.sagemaker.create_model(
+        ModelName=name, Tags=[{"Key": "awsome:x", "Value": "b"}], **given
+    )
+
+
+def test_a_version_has_no_tags_of_its_own(account: Any) -> None:
+    """The model: "you cannot supply a tag argument"; a session that tags all does not do it."""
+    mine = aws.session("local", at=account.cloud, name=account.name("versions"), environ={})
+    client, name = mine.client("sagemaker"), account.name("group")
+    group = client.create_model_package_group(ModelPackageGroupName=name)
+    container = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/mlref:1"}
+    contents = {"Containers": [container], "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"]}  # fmt: skip
+    request = {"ModelPackageGroupName": name, "InferenceSpecification": contents}
+    with pytest.raises(ClientError, match=r"ValidationException.*has the tags of its group"):
+        client.create_model_package(**request, Tags=[{"Key": "team", "Value": "ml"}])
+    assert client.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"] == []
+    assert client.create_model_package(**request)["ModelPackageArn"].endswith("/1")
+    assert _listed(account, group["ModelPackageGroupArn"])[SESSION] == mine.name
+    assert not aws.nuke(mine, name=mine.name).failed
+
+
 def test_what_is_not_there_has_no_tags(account: Any) -> None:
     """Neither what never was nor what is deleted."""
     arn = _group(account)

@@ -12,6 +12,7 @@ from botocore.serialize import create_serializer
 
 from mlref.aws.local import wire_query
 from mlref.aws.models import operation_model
+from mlref.aws.strict import check_shape
 
 STARTED = datetime(2026, 1, 5, 12, tzinfo=UTC)
 REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -111,3 +112,7 @@ def test_what_does_not_fit_stays_for_the_check() -> None:
         "ContextEntries": ["x"],
         "PolicySourceArn": {"a": "b"},
     }
+    shape = operation_model("sns", "CreateTopic").input_shape
+    for attributes in ("x=1", "entry=1", "entry.1=x", "entry.1.value=x", "1.key=x"):
+        kept = wire_query.load(f"Name=n&Attributes.{attributes}&Tags.member=5".encode(), shape)
+        assert [problem.field for problem in check_shape(shape, kept)] == ["Attributes", "Tags"]

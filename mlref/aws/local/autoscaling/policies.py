@@ -15,6 +15,7 @@ from mlref.aws.local.autoscaling.stepping import Stepping, stepping_of
 from mlref.aws.local.autoscaling.targets import page
 from mlref.aws.local.autoscaling.tracking import DEFAULT_COOLDOWN_S, Tracking, Trigger
 from mlref.aws.local.cloudwatch.book import AlarmBook
+from mlref.aws.local.cloudwatch.watch import Watch
 from mlref.aws.local.errors import AwsError, validation
 from mlref.aws.local.services import Part, Request, Response, operation
 from mlref.runtime.clock import Clock
@@ -27,6 +28,7 @@ _MEMBERS = {
     _STEP: "StepScalingPolicyConfiguration",
 }
 _MOST = 50  # policies of a target
+_PAGE = 10  # of them, at most; of all else there are more
 
 
 class Policies(Part):
@@ -93,7 +95,7 @@ class Policies(Part):
             and request.get("ResourceId", policy.place.resource_id) == policy.place.resource_id
             and request.get("ScalableDimension", policy.place.dimension) == policy.place.dimension
         ]
-        return page(found, request, into="ScalingPolicies")
+        return page(found, request, into="ScalingPolicies", most=_PAGE)
 
     @operation
     def delete_scaling_policy(self, request: Request) -> Response:
@@ -145,6 +147,7 @@ class Policies(Part):
             scales_in=not given.get("DisableScaleIn", False),
             period_s=metric.get("Period", 60),
         )
+        _require_watchable(metric, rule.high)
         policy = self._policy(target, name, rule, given, old)
         prefix = f"TargetTracking-{target.place.resource_id}"
         names = policy.alarms or tuple(
@@ -180,6 +183,17 @@ class Policies(Part):
             for alarm in self._book.all()
             if policy.arn in alarm.settings["AlarmActions"]
         ]
+
+
+def _require_watchable(metric: Any, trigger: Trigger) -> None:
+    """Refuse a metric on which no alarm can be made, before anything is changed."""
+    sample = {"Threshold": trigger.threshold, "ComparisonOperator": "GreaterThanThreshold"}
+    try:
+        Watch({**metric, **sample, "EvaluationPeriods": trigger.periods})
+    except AwsError as error:
+        if error.code == "ValidationError":  # as CloudWatch calls it
+            raise validation(error.message) from error
+        raise
 
 
 def _kind(request: Request) -> str:

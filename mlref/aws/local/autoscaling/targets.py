@@ -189,23 +189,26 @@ class Targets(Part):
         return asked
 
 
-def page(items: Sequence[Mapping[str, Any]], request: Request, *, into: str) -> dict[str, Any]:
+def page(
+    items: Sequence[Mapping[str, Any]], request: Request, *, into: str, most: int = _PAGE
+) -> dict[str, Any]:
     """One page of a list, and the token of the next.
 
     Args:
         items: all of them.
         request: MaxResults, and NextToken of the page before.
         into: the member of the response that holds the items.
+        most: how many may be on a page, and are if the request does not tell.
 
     Raises:
-        AwsError: the token is none that was given, or the size is not from 1 to 50.
+        AwsError: the token is none that was given, or the size is not allowed.
     """
-    token, size = request.get("NextToken", "0"), request.get("MaxResults", _PAGE)
+    token, size = request.get("NextToken", "0"), request.get("MaxResults", most)
     if not token.isdecimal():
         text = f"NextToken {token!r} is none that this service gave"
         raise AwsError("InvalidNextTokenException", text)
-    if not 1 <= size <= _PAGE:
-        raise validation(f"MaxResults is from 1 to {_PAGE}, got {size}")
+    if not 1 <= size <= most:
+        raise validation(f"MaxResults is from 1 to {most}, got {size}")
     begin = int(token)
     more = {"NextToken": str(begin + size)} if begin + size < len(items) else {}
     return {into: list(items[begin : begin + size]), **more}

@@ -58,6 +58,7 @@ class Alarm:
         data: the same for programs, as JSON; "" if there is none.
         changed: when the state last changed.
         timer: of a metric alarm's evaluation.
+        failed: whether the last evaluation could not be made.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Alarm:
     data: str = ""
     changed: datetime = field(kw_only=True)
     timer: Timer | None = None
+    failed: bool = False
 
     @property
     def name(self) -> str:
@@ -91,6 +93,7 @@ class Alarm:
             "StateValue": self.state,
             "StateReason": self.reason[:_REASON],
             **data,
+            **({"EvaluationState": "EVALUATION_ERROR"} if self.failed else {}),
             "StateUpdatedTimestamp": self.changed,
             "StateTransitionedTimestamp": self.changed,
         }
@@ -272,7 +275,7 @@ class AlarmBook:
                 seen = alarm.watch.look(self._store, self._timers.clock.now())
             except AwsError as error:
                 told = f"The alarm cannot be evaluated: {error.message}"
-                self._enter(alarm, INSUFFICIENT_DATA, told)
+                self._enter(alarm, INSUFFICIENT_DATA, told, failed=True)
             else:
                 state = seen.state or alarm.state
                 self._enter(alarm, state, seen.reason, seen.data, value=seen.value)
@@ -290,12 +293,18 @@ class AlarmBook:
         *,
         value: float | None = None,
         way: tuple[str, ...] = (),
+        failed: bool = False,
     ) -> None:
-        """Let an alarm be in a state; act if that is new, or if the action repeats."""
+        """Let an alarm be in a state; act if that is new, or if the action repeats.
+
+        The reason stays with the state, as it does on AWS, but for that of a failure.
+        """
         with self._lock:
             old, now = alarm.state, self._timers.clock.now()
+            if state != old or failed or alarm.failed:
+                alarm.reason, alarm.data, alarm.failed = reason, data, failed
             if state != old:
-                alarm.state, alarm.reason, alarm.data, alarm.changed = state, reason, data, now
+                alarm.state, alarm.changed = state, now
                 told = f"Alarm updated from {old} to {state}"
                 self._note(alarm, "StateUpdate", told, {"oldState": old, "newState": state})
             change = Change(alarm=alarm.described(), old=old, new=state, value=value, at=now)

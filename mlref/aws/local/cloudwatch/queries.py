@@ -9,8 +9,9 @@ GetMetricData, alarms on expressions and the customized metrics of autoscaling a
 from __future__ import annotations
 
 import functools
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ __all__ = ["Queries", "check_period", "key_of", "measure", "rounded"]
 
 _ID = re.compile(r"[a-z]\w*", re.ASCII)
 _SHORT_PERIODS = (1, 5, 10, 20, 30)
+_TRIED = 5  # values that are made up of each metric
 
 
 def key_of(metric: Mapping[str, Any]) -> MetricKey:
@@ -161,15 +163,41 @@ class Queries:
             AwsError: an expression cannot be computed.
         """
 
-        @functools.cache
-        def find(each: str) -> Value:
-            period_s = self.period_of(each)
-            grid = Grid(start_s, end_s, period_s)
-            if each in self._formulas:
-                return self._formulas[each].value(find, list(self.metrics), grid)
+        def read(each: str, grid: Grid) -> Series:
             stat = self.metrics[each]
             key = key_of(stat["Metric"])
             return measure(store, key, stat["Stat"], grid, stat.get("Unit"))
+
+        return self._computed(name, read, start_s, end_s)
+
+    def tried(self, name: str) -> Series | list[Series]:
+        """What a query comes to with data that is made up: it tells whether it can be computed.
+
+        Args:
+            name: its id.
+
+        Raises:
+            AwsError: an expression cannot be computed.
+        """
+
+        def make_up(each: str, grid: Grid) -> Series:
+            first = 2 + _TRIED * list(self.metrics).index(each)
+            moments = enumerate(grid.moments())  # no two values are alike, and none is 0
+            return Series(grid, {at: math.sqrt(first + place) for place, at in moments})
+
+        return self._computed(name, make_up, 0, _TRIED * self.period_of(name))
+
+    def _computed(
+        self, name: str, read: Callable[[str, Grid], Series], start_s: int, end_s: int
+    ) -> Series | list[Series]:
+        """A query from the data of the metrics, as something reads it."""
+
+        @functools.cache
+        def find(each: str) -> Value:
+            grid = Grid(start_s, end_s, self.period_of(each))
+            if each in self._formulas:
+                return self._formulas[each].value(find, list(self.metrics), grid)
+            return read(each, grid)
 
         return cast("Series | list[Series]", find(name))
 

@@ -139,7 +139,7 @@ def each(function: Callable[[float], float], value: Value) -> Value:
     """A function applied to every value of a series, or of each of several, or to a number.
 
     Raises:
-        AwsError: it is text.
+        AwsError: it is text, or a number of which the function gives nothing.
     """
     if isinstance(value, list):
         return [_one(each(function, item)) for item in value]
@@ -148,7 +148,10 @@ def each(function: Callable[[float], float], value: Value) -> Value:
         return Series(value.grid, _computed(lambda item, _: function(item), pairs), value.label)
     if isinstance(value, str):
         raise invalid("text is no argument here; only METRICS takes it")
-    return function(value)
+    try:
+        return function(value)
+    except (ArithmeticError, ValueError) as error:
+        raise invalid(f"a function of the expression gives nothing for {value}") from error
 
 
 def _computed(
@@ -293,6 +296,18 @@ def _count(arguments: list[Value]) -> Value:
     return Series(_same_grid(_several(value)), counts)
 
 
+def _at(place: int) -> Callable[[list[Value]], Value]:
+    """FIRST and LAST."""
+
+    def apply(arguments: list[Value]) -> Value:
+        several = _several(_exactly(arguments, 1)[0])
+        if not several:
+            raise invalid("there is no time series of which one could be the first or the last")
+        return several[place]
+
+    return apply
+
+
 def _simple(function: Callable[[float], float]) -> Callable[[list[Value]], Value]:
     return lambda arguments: each(function, _exactly(arguments, 1)[0])
 
@@ -317,8 +332,8 @@ FUNCTIONS: Mapping[str, Callable[[list[Value]], Value]] = {
     "DATAPOINT_COUNT": _count,
     "METRIC_COUNT": lambda arguments: float(len(_several(_exactly(arguments, 1)[0]))),
     "PERIOD": lambda arguments: float(_one(_exactly(arguments, 1)[0]).grid.period),
-    "FIRST": lambda arguments: _several(_exactly(arguments, 1)[0])[0],
-    "LAST": lambda arguments: _several(_exactly(arguments, 1)[0])[-1],
+    "FIRST": _at(0),
+    "LAST": _at(-1),
     "REMOVE_EMPTY": lambda arguments: [s for s in _several(_exactly(arguments, 1)[0]) if s.values],
 }
 """The functions of metric math that the local AWS has, by name; TIME_SERIES needs a grid."""

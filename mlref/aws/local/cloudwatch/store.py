@@ -107,6 +107,7 @@ class MetricStore:
         """
         key = MetricKey.of(namespace, name, dimensions)
         with self._lock:
+            self._age()  # a long time may pass in which nobody reads
             self._period(key, unit, at, resolution_s).add(values)
 
     def put_set(

@@ -34,6 +34,7 @@ _NOT_MODELLED = (
     "EvaluationCriteria", "EvaluationInterval", "ThresholdMetricId", "WarmUpConfiguration",
     "ActionConfiguration",
 )  # fmt: skip
+_MOST_QUERIES = 10  # of metrics, and of expressions
 _SHOWN = 10  # data points that a reason lists at most; AWS limits its length
 _TOLERANCE_S = 1.0  # by which the clock on the wall and the timers may differ
 
@@ -62,7 +63,8 @@ class Watch:
         request: of PutMetricAlarm.
 
     Raises:
-        AwsError: a part of it is missing, or the parts do not go together.
+        AwsError: a part of it is missing, or the parts do not go together, or its expression can
+            never be computed.
     """
 
     def __init__(self, request: Mapping[str, Any]) -> None:
@@ -74,6 +76,7 @@ class Watch:
             text = "exactly one of the Metrics must have ReturnData true, the one to watch"
             raise _wrong(f"{text}; got {', '.join(returned) or 'none'}")
         self._watched = returned[0]
+        _require_one(self._queries.tried(self._watched))
         self.period_s = self._queries.period_of(self._watched)
         periods = request["EvaluationPeriods"]
         _check_period(self.period_s, periods)
@@ -101,10 +104,7 @@ class Watch:
         unit_s = self.period_s if "WallClockWindow" in self._window else self.step_s
         end_s = int((now.timestamp() + _TOLERANCE_S) // unit_s * unit_s)
         start_s = end_s - self.rule.range * self.period_s
-        found = self._queries.series(self._watched, store, start_s, end_s)
-        if not isinstance(found, Series):
-            text = "an alarm watches one time series, and the expression gives several"
-            raise _wrong(text)
+        found = _require_one(self._queries.series(self._watched, store, start_s, end_s))
         points = [(at, found.values.get(at)) for at in range(start_s, end_s, self.period_s)]
         breaches, _ = COMPARISONS[self._request["ComparisonOperator"]]
         threshold = self._request["Threshold"]
@@ -226,6 +226,7 @@ def _check_source(request: Mapping[str, Any]) -> None:
     if "Metrics" in request and own:
         raise _wrong(f"Metrics does not go together with {', '.join(own)}")
     if "Metrics" in request:
+        _check_metrics(request["Metrics"])
         return
     if "MetricName" not in request:
         raise _wrong("give MetricName or Metrics: what the alarm watches")
@@ -234,6 +235,27 @@ def _check_source(request: Mapping[str, Any]) -> None:
             raise _wrong(f"{member} is missing; an alarm on a metric needs it")
     if ("Statistic" in request) == ("ExtendedStatistic" in request):
         raise _wrong("give exactly one of Statistic and ExtendedStatistic")
+
+
+def _check_metrics(queries: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses more queries than an alarm takes, and metrics that do not go together."""
+    for member in ("MetricStat", "Expression"):
+        count = sum(member in query for query in queries)
+        if count > _MOST_QUERIES:
+            text = f"the Metrics of an alarm have at most {_MOST_QUERIES} {member}"
+            raise _wrong(f"{text}, got {count}")
+    periods = sorted({each["MetricStat"]["Period"] for each in queries if "MetricStat" in each})
+    if len(periods) > 1:
+        text = "all metrics of an alarm must have the same Period"
+        raise _wrong(f"{text}, got {' and '.join(map(str, periods))} seconds")
+
+
+def _require_one(found: Series | list[Series]) -> Series:
+    """The series itself; refuses several."""
+    if not isinstance(found, Series):
+        text = "an alarm watches one time series, and the expression gives several"
+        raise _wrong(f"{text}; make one of them, for instance with SUM or MAX")
+    return found
 
 
 def _check_period(period_s: int, periods: int) -> None:

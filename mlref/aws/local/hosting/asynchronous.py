@@ -1,8 +1,9 @@
 """Asynchronous endpoints: the request lies in S3, and so will the answer.
 
 InvokeEndpointAsync queues a request and says at once where its answer will be. Each instance works
-on a few at a time; when there is none (an endpoint may be scaled to zero), requests wait. What
-becomes of a request is told to a topic of SNS.
+on a few at a time; when there is none (an endpoint may be scaled to zero), requests wait. One that
+has waited for its RequestTTLSeconds expires; one that loses its worker waits again, before the
+others, and fails when it has lost a few. What becomes of a request is told to a topic of SNS.
 
 Source: the Amazon SageMaker Developer Guide, "Asynchronous inference", and the API reference of
 InvokeEndpointAsync.
@@ -11,55 +12,35 @@ InvokeEndpointAsync.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import time
-import uuid
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from mlref.aws.local.errors import AwsError
-from mlref.aws.local.hosting.live import Group, Live, Variant
+from mlref.aws.local.hosting.backlog import Backlog, Job, job_of
+from mlref.aws.local.hosting.checks import Checks
+from mlref.aws.local.hosting.live import Group, Variant
 from mlref.aws.local.hosting.meter import NAMESPACE
+from mlref.aws.local.hosting.results import Publish, Results
 from mlref.aws.local.hosting.runtime import Incoming, Outgoing, Runtime
-from mlref.aws.local.world import REGION, World
+from mlref.aws.local.world import World
 
 __all__ = ["Asynchronous", "Publish"]
 
 logger = logging.getLogger(__name__)
 
-Publish = Callable[[str, str, str], object]
-"""Sends a message: topic, subject, text."""
+T = TypeVar("T")
 
-_PREFIX = "x-amzn-sagemaker-"
 _AT_ONCE = 4  # requests of an instance, unless the configuration says more; our own choice
-_TTL_S = 6 * 3600.0
-_TIMEOUT_S = 900.0
 _LOOK_S = 0.1  # seconds between two looks for a new instance
+_LOST = "ServiceUnavailable"  # the code of the error when a worker has ended, or there is none
+_MOST_LOST = 3  # workers that may end while they work on one request; our own choice
 _ACCEPTED = 202
-_MICROSECONDS = 1_000_000
-
-
-@dataclass(slots=True)
-class _Job:
-    """A request in the queue."""
-
-    id: str
-    endpoint: str
-    headers: dict[str, str]
-    source: str
-    body: bytes | None
-    output: str
-    failure: str
-    received: datetime
-    expires_s: float
-    timeout_s: float
-    config: Mapping[str, Any]
-    queued_s: float
+_MICROSECONDS, _MILLISECONDS = 1_000_000, 1000
 
 
 class Asynchronous:
@@ -67,16 +48,16 @@ class Asynchronous:
 
     Args:
         runtime: asks the workers.
-        world: holds S3 and the time.
+        world: holds S3, the roles and the time.
         publish: sends a message to a topic of SNS.
     """
 
     def __init__(self, runtime: Runtime, world: World, publish: Publish) -> None:
         self._runtime = runtime
         self._world = world
-        self._publish = publish
-        self._queues: dict[str, deque[_Job]] = {}
-        self._running: dict[str, int] = {}
+        self._results = Results(world, publish)
+        self._checks = Checks("InvokeEndpointAsync")
+        self._backlogs: dict[str, Backlog] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,8 +73,12 @@ class Asynchronous:
         if config is None:
             text = f"Endpoint {live.endpoint} has no AsyncInferenceConfig: use InvokeEndpoint"
             raise AwsError("ValidationError", text)
-        job = self._job(live, config, incoming)
-        self._queues.setdefault(live.endpoint, deque()).append(job)
+        given = incoming.headers, incoming.body
+        self._checks.check(*given)
+        job = job_of(live.endpoint, config["OutputConfig"], given, self._world.clock)
+        self._backlogs.setdefault(live.endpoint, Backlog()).add(job)
+        expire = functools.partial(self._expire, job.endpoint, job.number)
+        self._world.timers.after(job.ttl_s, expire)
         self._pump(live.endpoint)
         headers = [
             ("Content-Type", "application/json"),
@@ -105,57 +90,24 @@ class Asynchronous:
 
     def measure(self) -> None:
         """Tell CloudWatch how much waits."""
-        for name, queue in list(self._queues.items()):
-            waiting = len(queue) + self._running.get(name, 0)
+        for name, backlog in list(self._backlogs.items()):
             try:
-                count = sum(
-                    len(each.fleet) for each in self._runtime.found(name).groups[0].variants
-                )
+                variants = self._runtime.found(name).groups[0].variants
             except AwsError:
                 continue
-            put, dimensions = self._world.metrics.put, {"EndpointName": name}
-            put(NAMESPACE, "ApproximateBacklogSize", dimensions, {float(waiting): 1}, unit="Count")
-            idle = 1.0 if waiting and not count else 0.0
-            put(NAMESPACE, "HasBacklogWithoutCapacity", dimensions, {idle: 1}, unit="Count")
+            size, count = float(len(backlog)), sum(len(each.fleet) for each in variants)
+            oldest_s = backlog.oldest_s()
+            age_s = 0.0 if oldest_s is None else self._world.clock.monotonic() - oldest_s
+            put = functools.partial(self._put, name)
+            put("ApproximateBacklogSize", size, "Count")
+            put("ApproximateAgeOfOldestRequest", age_s, "Seconds")
+            put("HasBacklogWithoutCapacity", 1.0 if size and not count else 0.0, "Count")
             if count:
-                each = {waiting / count: 1.0}
-                name_ = "ApproximateBacklogSizePerInstance"
-                put(NAMESPACE, name_, dimensions, each, unit="Count")
+                put("ApproximateBacklogSizePerInstance", size / count, "Count")
 
-    def _job(self, live: Live, config: Mapping[str, Any], incoming: Incoming) -> _Job:
-        told = incoming.headers
-        source = told.get(f"{_PREFIX}inputlocation", "")
-        if not source and not incoming.body:
-            raise AwsError("ValidationError", "give InputLocation, the request's address in S3")
-        output = config["OutputConfig"]
-        number = str(uuid.uuid4())
-        extension = told.get(f"{_PREFIX}s3outputpathextension", "").strip("/")
-        name = told.get(f"{_PREFIX}filename") or f"{number}.out"
-        folder = str(output.get("S3OutputPath", "")).rstrip("/")
-        if extension:
-            folder = f"{folder}/{extension}"
-        failure = str(output.get("S3FailurePath", "")).rstrip("/")
-        headers = {"content-type": told.get(f"{_PREFIX}content-type", "application/octet-stream")}
-        if accept := told.get(f"{_PREFIX}accept"):
-            headers["accept"] = accept
-        for each in ("custom-attributes", "inference-id"):
-            if value := told.get(f"{_PREFIX}{each}"):
-                headers[f"{_PREFIX}{each}"] = value
-        now_s = self._world.clock.monotonic()
-        return _Job(
-            id=told.get(f"{_PREFIX}inference-id") or number,
-            endpoint=live.endpoint,
-            headers=headers,
-            source=source,
-            body=None if source else incoming.body,
-            output=f"{folder}/{name}",
-            failure=f"{failure}/{number}-error.out" if failure else "",
-            received=self._world.clock.now(),
-            expires_s=now_s + float(told.get(f"{_PREFIX}requestttlseconds", _TTL_S)),
-            timeout_s=float(told.get(f"{_PREFIX}invocationtimeoutseconds", _TIMEOUT_S)),
-            config=output,
-            queued_s=time.perf_counter(),
-        )
+    def _put(self, endpoint: str, name: str, value: float, unit: str) -> None:
+        dimensions = {"EndpointName": endpoint}
+        self._world.metrics.put(NAMESPACE, name, dimensions, {value: 1}, unit=unit)
 
     def _pump(self, endpoint: str) -> None:
         """See that somebody works on an endpoint's queue."""
@@ -165,107 +117,92 @@ class Asynchronous:
             self._pumps[endpoint] = loop.create_task(self._work(endpoint))
 
     async def _work(self, endpoint: str) -> None:
-        queue = self._queues[endpoint]
-        while queue:
+        backlog = self._backlogs[endpoint]
+        while backlog.waiting:
             try:
                 group = self._runtime.found(endpoint).groups[0]
             except AwsError:  # deleted: what waits is lost with it
-                queue.clear()
+                backlog.clear()
                 return
-            client = (group.asynchronous or {}).get("ClientConfig", {})
-            limit = client.get("MaxConcurrentInvocationsPerInstance", _AT_ONCE)
-            count = sum(len(each.fleet) for each in group.variants)
-            running = self._running.get(endpoint, 0)
-            if running >= limit * count:
+            if backlog.running >= _capacity(group):
                 ended = self._ended.setdefault(endpoint, asyncio.Event())
                 ended.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), _LOOK_S)
                 continue
-            job = queue.popleft()
-            self._running[endpoint] = running + 1
-            task = asyncio.get_running_loop().create_task(self._one(group, job))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            job = backlog.begin()
+            if job is not None:  # nor has expired just now
+                task = asyncio.get_running_loop().create_task(self._one(group, backlog, job))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
-    async def _one(self, group: Group, job: _Job) -> None:
+    async def _one(self, group: Group, backlog: Backlog, job: Job) -> None:
         """Work on one request; whatever happens, somebody is told."""
+        variant, again = group.variants[0], False
         try:
-            variant = group.variants[0]
-            content = await self._answer(group, variant, job)
-            await self._save(job.output, content)
-            self._told(job, "Completed", job.output)
-        except AwsError as error:
-            text = error.message
-            if job.failure:
-                try:
-                    await self._save(job.failure, text.encode())
-                except AwsError as lost:
-                    logger.warning("%s: the failure could not be saved: %s", job.endpoint, lost)
-            self._told(job, "Failed", job.failure, reason=text)
+            again = await self._again(group, variant, job)
         except Exception:
             logger.exception("the asynchronous request %s failed", job.id)
         finally:
-            self._running[job.endpoint] -= 1
+            backlog.end(job, again=again)
             if job.endpoint in self._ended:
                 self._ended[job.endpoint].set()
+        if again:
+            self._pump(job.endpoint)
 
-    async def _answer(self, group: Group, variant: Variant, job: _Job) -> bytes:
-        if self._world.clock.monotonic() > job.expires_s:
-            raise AwsError("ValidationError", "the request waited longer than RequestTTLSeconds")
-        metrics, dimensions = self._world.metrics, {"EndpointName": job.endpoint}
-        waited = (time.perf_counter() - job.queued_s) * _MICROSECONDS
-        metrics.put(NAMESPACE, "TimeInBacklog", dimensions, {waited: 1}, unit="Microseconds")
-        body = job.body
-        if body is None:
-            loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(None, self._world.objects.get, job.source)
-        incoming = Incoming(job.endpoint, job.headers, body)
-        reply = await self._runtime.answered(
-            group, variant, incoming, began=time.perf_counter(), timeout_s=job.timeout_s
-        )
-        return reply.body
-
-    async def _save(self, uri: str, content: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._world.objects.put, uri, content)
-
-    def _told(self, job: _Job, status: str, place: str, *, reason: str = "") -> None:
-        """Send the message that SageMaker sends."""
-        config = job.config.get("NotificationConfig", {})
-        topic = config.get("SuccessTopic" if status == "Completed" else "ErrorTopic")
-        if not topic:
-            return
-        kind = job.headers["content-type"]
-        told: dict[str, Any] = {
-            "awsRegion": REGION,
-            "eventTime": _iso(self._world.clock.now()),
-            "receivedTime": _iso(job.received),
-            "invocationStatus": status,
-            "requestParameters": {
-                "contentType": kind,
-                "endpointName": job.endpoint,
-                "inputLocation": job.source,
-            },
-            "inferenceId": job.id,
-            "eventVersion": "1.0",
-            "eventSource": "aws:sagemaker",
-            "eventName": "InferenceResult",
-        }
-        if status == "Completed":
-            told["responseParameters"] = {
-                "contentType": job.headers.get("accept", kind),
-                "outputLocation": place,
-            }
-        else:
-            told["failureReason"] = reason
-            if place:
-                told["responseParameters"] = {"failureLocation": place}
+    async def _again(self, group: Group, variant: Variant, job: Job) -> bool:
+        """Work on one request; whether it must be tried again, as its worker has ended."""
+        if job.expired(self._world.clock.monotonic()):
+            await _in_thread(functools.partial(self._expired, variant, job))
+            return False
+        meter, results = variant.meter, self._results
+        if not job.lost:
+            meter.tally("TimeInBacklog", self._since(job) * _MICROSECONDS, "Microseconds")
         try:
-            self._publish(topic, f"InferenceResult {status}", json.dumps(told))
+            body = await _in_thread(functools.partial(results.fetched, variant, job))
+            reply = await self._runtime.answered(
+                group,
+                variant,
+                Incoming(job.endpoint, job.headers, body),
+                began=time.perf_counter(),
+                timeout_s=job.timeout_s,
+                queued=True,
+            )
+            await _in_thread(functools.partial(results.completed, variant, job, reply))
         except AwsError as error:
-            logger.warning("%s: nobody was told: %s", job.endpoint, error)
+            job.lost += isinstance(error.__cause__, ConnectionError)  # or there was none to ask
+            if error.code == _LOST and job.lost < _MOST_LOST:
+                return True
+            meter.tally("InvocationFailures", 1.0, "Count")
+            await _in_thread(functools.partial(results.failed, variant, job, error))
+        meter.tally("InvocationsProcessed", 1.0, "Count")
+        meter.tally("TotalProcessingTime", self._since(job) * _MILLISECONDS, "Milliseconds")
+        return False
+
+    def _since(self, job: Job) -> float:
+        """Seconds since a request came."""
+        return self._world.clock.monotonic() - job.received_s
+
+    def _expire(self, endpoint: str, number: str) -> None:
+        """Drop a request that still waits when its time is up; in the thread of the timers."""
+        job = self._backlogs[endpoint].drop(number)
+        with suppress(AwsError):  # the endpoint is deleted, and what waited is lost with it
+            if job is not None:
+                self._expired(self._runtime.found(endpoint).groups[0].variants[0], job)
+
+    def _expired(self, variant: Variant, job: Job) -> None:
+        variant.meter.tally("ExpiredRequests", 1.0, "Count")
+        text = f"the request waited longer than its RequestTTLSeconds, which are {job.ttl_s:g}"
+        self._results.failed(variant, job, AwsError("ValidationError", text))
 
 
-def _iso(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+def _capacity(group: Group) -> int:
+    """How many requests the workers of a group's variant have at most at a time."""
+    client = (group.asynchronous or {}).get("ClientConfig", {})
+    limit = int(client.get("MaxConcurrentInvocationsPerInstance", _AT_ONCE))
+    return limit * sum(not slot.gone for slot in group.variants[0].fleet.slots)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """What something that blocks gives."""
+    return await asyncio.get_running_loop().run_in_executor(None, work)

@@ -1,10 +1,14 @@
 """Data capture: requests and responses kept in S3, as SageMaker keeps them.
 
 The data plane only appends to a list. The lines are written, and put into S3, by `flush`: now and
-then, and before anybody reads from S3.
+then, and before anybody reads from S3. They are put there in the role of the model that answered;
+where it may not, they are lost, and nobody but the log is told.
+
+A body is kept as text if the configuration lists its Content-Type among those of CSV or JSON, and
+in Base64 otherwise; it lists none unless CaptureContentTypeHeader does.
 
 Source: the Amazon SageMaker Developer Guide, "Capture data from real-time endpoint", and the API
-reference of DataCaptureConfig.
+references of DataCaptureConfig and CaptureContentTypeHeader.
 """
 
 from __future__ import annotations
@@ -15,21 +19,27 @@ import logging
 import random
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from mlref.aws.formats import capture
 from mlref.aws.local.errors import AwsError
+from mlref.aws.local.jobs.inputs import DownloadError, in_s3
+from mlref.aws.local.jobs.outputs import Outputs
 from mlref.aws.local.world import World
 
-__all__ = ["Capture", "Exchange"]
+__all__ = ["Capture", "Exchange", "captures"]
 
 logger = logging.getLogger(__name__)
 
-_CSV, _JSON = ("text/csv",), ("application/json",)
 _MOST = 1000  # records of one file
+
+
+def captures(config: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a DataCaptureConfig has anything captured; it does unless it says otherwise."""
+    return bool(config and config.get("EnableCapture", True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class Exchange:
         response_type: its Content-Type.
         inference_id: that the caller gave, or "".
         attributes: custom attributes that the caller gave, or "".
+        role: the ARN of the one in which it is saved; None may do everything.
     """
 
     at: datetime
@@ -55,6 +66,7 @@ class Exchange:
     response_type: str
     inference_id: str = ""
     attributes: str = ""
+    role: str | None = None
 
 
 class Capture:
@@ -63,7 +75,7 @@ class Capture:
     Args:
         config: DataCaptureConfig of the endpoint's configuration.
         endpoint: the endpoint's name.
-        world: holds S3.
+        world: holds S3, and the roles.
         chance: decides which exchanges belong to the sample.
     """
 
@@ -71,13 +83,13 @@ class Capture:
         self, config: Mapping[str, Any], endpoint: str, world: World, chance: random.Random
     ) -> None:
         self.percentage = int(config["InitialSamplingPercentage"])
-        self._destination = str(config["DestinationS3Uri"]).rstrip("/")
+        self._destination = in_s3(config["DestinationS3Uri"]).rstrip("/")
         modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
         self._input = bool(modes & {"Input", "InputAndOutput"})
         self._output = bool(modes & {"Output", "InputAndOutput"})
         told = config.get("CaptureContentTypeHeader", {})
-        self._csv: Sequence[str] = told.get("CsvContentTypes", _CSV)
-        self._json: Sequence[str] = told.get("JsonContentTypes", _JSON)
+        self._csv = {kind.lower() for kind in told.get("CsvContentTypes", ())}
+        self._json = {kind.lower() for kind in told.get("JsonContentTypes", ())}
         self._endpoint = endpoint
         self._world = world
         self._chance = chance
@@ -112,8 +124,9 @@ class Capture:
             self._destination, self._endpoint, first.variant, first.at, unique=str(uuid.uuid4())
         )
         try:
-            self._world.objects.put(address, capture.dump(map(self._record, found)))
-        except AwsError as error:
+            content = capture.dump(map(self._record, found))
+            Outputs(self._world, first.role).put(address, content)
+        except (AwsError, DownloadError) as error:
             logger.warning("%d captures of %s are lost: %s", len(found), self._endpoint, error)
 
     def _record(self, exchange: Exchange) -> capture.CapturedRecord:

@@ -200,8 +200,12 @@ class Instances(Fleet):
         """False: an instance alone runs no worker."""
         return False
 
-    def stop(self) -> None:
-        """Let the instances go."""
+    def stop(self, *, drain: bool = False) -> None:  # noqa: ARG002 - as Fleet
+        """Let the instances go.
+
+        Args:
+            drain: changes nothing: an instance alone answers nothing.
+        """
         self.desired = 0
 
     def _found(

@@ -2,7 +2,8 @@
 
 A request takes a worker that is free. If there is none and the limit allows it, one is started, and
 the request waits for it: that is a cold start, and it is measured. Beyond the limit the request is
-refused. Who has not been asked for a while is stopped.
+refused. Who has not been asked for a while is stopped. There are no instances to be counted: what
+can be changed is the limit, and how many workers are always there.
 
 Source: the Amazon SageMaker Developer Guide, "Deploy models with Amazon SageMaker Serverless
 Inference".
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from mlref.aws.local.errors import AwsError, throttled
-from mlref.aws.local.hosting.fleet import Fleet, Slot
+from mlref.aws.local.hosting.fleet import DRAIN_S, Fleet, Slot
 from mlref.aws.local.hosting.workers import Worker, WorkerError
 from mlref.runtime.clock import Clock
 
@@ -30,6 +31,8 @@ IDLE_S = 600.0
 """Seconds without a request after which a worker is stopped; AWS does not tell its own number."""
 
 _MICROSECONDS = 1_000_000
+_PAYLOAD = 4 * 2**20  # bytes
+_MOST = 200  # of MaxConcurrency, by the model of the service
 
 
 class Elastic(Fleet):
@@ -43,7 +46,14 @@ class Elastic(Fleet):
         clock: tells how long a worker was idle.
         setup: called with the duration of each cold start, in microseconds.
         on_end: called with a worker before it is stopped.
+        drain_s: seconds in which a worker that is let go answers what it has begun.
+        hurry: once it is set, no worker gets that time any more.
+
+    Attributes:
+        payload_limit: bytes that a request and an answer may have.
     """
+
+    payload_limit = _PAYLOAD
 
     def __init__(
         self,
@@ -55,8 +65,10 @@ class Elastic(Fleet):
         clock: Clock,
         setup: Callable[[float], object],
         on_end: Callable[[Worker], object] = lambda _: None,
+        drain_s: float = DRAIN_S,
+        hurry: threading.Event | None = None,
     ) -> None:
-        super().__init__(name, launch, warm, on_end=on_end)
+        super().__init__(name, launch, warm, on_end=on_end, drain_s=drain_s, hurry=hurry)
         self.most = most
         self._clock = clock
         self._setup = setup
@@ -64,7 +76,7 @@ class Elastic(Fleet):
         self._used_s: dict[int, float] = {}
         self._count = 0
         self._counting = threading.Lock()
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="cold-start")
+        self._pool = ThreadPoolExecutor(_MOST, thread_name_prefix="cold-start")
 
     async def take(self) -> Slot:
         """A worker of one's own, started if need be; see `Fleet.take`.
@@ -73,31 +85,28 @@ class Elastic(Fleet):
             AwsError: there are as many requests as are allowed, or it did not get ready.
         """
         with self._counting:
+            if self._stopped:
+                raise self._nobody()
+            if self._count - len(self._free) >= self.most:
+                raise throttled(
+                    f"Rate exceeded: {self.most} requests are being answered, which is this "
+                    f"endpoint's MaxConcurrency; try again, or allow more"
+                )
             while self._free:
                 slot = self._free.pop()
                 if not slot.gone and slot.worker.alive:
                     slot.in_flight = 1
                     return slot
                 self._drop(slot)
-            if self._count >= self.most:
-                raise throttled(
-                    f"Rate exceeded: {self.most} requests are being answered, which is this "
-                    f"endpoint's MaxConcurrency; try again, or allow more"
-                )
             self._count += 1
-        began = time.perf_counter()
+            began = time.perf_counter()
+            coming = asyncio.get_running_loop().run_in_executor(self._pool, self._started)
         try:
-            worker = await asyncio.get_running_loop().run_in_executor(self._pool, self._launch)
+            slot = await coming
         except WorkerError as error:
-            with self._counting:
-                self._count -= 1
             text = f"the container {error}; see the endpoint's log group"
             raise AwsError("ModelNotReadyException", text, status=429) from error
         self._setup((time.perf_counter() - began) * _MICROSECONDS)
-        slot = Slot(worker)
-        slot.in_flight = 1
-        with self._counting:
-            self.slots = (*self.slots, slot)
         return slot
 
     def give(self, slot: Slot) -> None:
@@ -116,16 +125,51 @@ class Elastic(Fleet):
         Raises:
             WorkerError: one did not get ready.
         """
-        for _ in range(max(self.desired, 1)):
-            slot = Slot(self._launch())
-            if self.desired:
-                with self._counting:
-                    self._count += 1
-                    self.slots = (*self.slots, slot)
-                    self._free.append(slot)
-                    self._used_s[id(slot)] = self._clock.monotonic()
+        if self.desired:
+            self.allow(self.most, self.desired)
+        else:
+            self._end([Slot(self._launch())])
+
+    def allow(self, most: int, warm: int) -> None:
+        """Have another limit, and so many workers that are always there.
+
+        Those beyond that number end when nobody has asked them for a while.
+
+        Args:
+            most: MaxConcurrency from now on.
+            warm: ProvisionedConcurrency from now on, or 0.
+
+        Raises:
+            WorkerError: one did not get ready; those that did stay.
+        """
+        with self._counting:
+            self.most, self.desired = most, warm
+            missing = 0 if self._stopped else max(warm - self._count, 0)
+            self._count += missing
+        failure: WorkerError | None = None
+        for _ in range(missing):
+            try:
+                slot = self._started()
+            except WorkerError as error:
+                failure = error
+                continue
+            if self._stopped:  # meanwhile
+                self._end([slot])
             else:
-                self._end(slot)
+                self.give(slot)
+        if failure is not None:
+            raise failure
+
+    def resize(self, desired: int) -> None:
+        """Nothing but an error: there are no instances.
+
+        Args:
+            desired: any.
+
+        Raises:
+            WorkerError: always.
+        """
+        raise WorkerError(f"{self.name} is serverless and has no instances, not {desired} of them")
 
     def reap(self) -> None:
         """Stop the workers that nobody has asked for a while."""
@@ -136,8 +180,7 @@ class Elastic(Fleet):
             for slot in idle:
                 self._free.remove(slot)
                 self._drop(slot)
-        for slot in idle:
-            self._end(slot)
+        self._end(idle)
 
     def settle(self) -> None:
         """Nothing: who is missing is started when somebody asks."""
@@ -146,14 +189,35 @@ class Elastic(Fleet):
         """False: who is missing is started when somebody asks."""
         return False
 
-    def stop(self) -> None:
-        """End all workers."""
-        self._pool.shutdown(wait=True)
+    def stop(self, *, drain: bool = False) -> None:
+        """End all workers; see `Fleet.stop`.
+
+        Args:
+            drain: whether they answer first what they have begun.
+        """
         with self._counting:
-            slots, self.slots, self._free = self.slots, (), []
-            self._count = self.most  # so that nobody starts another
-        for slot in slots:
-            self._end(slot)
+            self._stopped = True
+        self._pool.shutdown(wait=True)  # who is being started has a request
+        with self._counting:
+            slots, self._free = self._out(self.slots), []
+        self._end(slots, drain=drain)
+
+    def _started(self) -> Slot:
+        """A new worker, which has a request from its first moment on; it is counted already.
+
+        Raises:
+            WorkerError: it did not get ready, and is not counted any more.
+        """
+        try:
+            slot = Slot(self._launch())
+        except BaseException:
+            with self._counting:
+                self._count -= 1
+            raise
+        slot.in_flight = 1
+        with self._counting:
+            self.slots = (*self.slots, slot)
+        return slot
 
     def _drop(self, slot: Slot) -> None:
         """Forget a worker; whoever calls it holds the lock."""

@@ -5,6 +5,7 @@ Source: the Amazon SageMaker Developer Guide, "Use your own inference code with 
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ __all__ = [
     "MOST_AT_ONCE",
     "Forwarder",
     "Reply",
+    "long_answer",
     "model_error",
     "no_answer",
 ]
@@ -38,6 +40,7 @@ MOST_AT_ONCE = 100
 """Requests that one worker has at a time; more of them wait here until one is answered."""
 
 _KEPT_S = 2.0  # that an idle connection to a worker is kept; less than the worker keeps it
+_AT_ONCE = 2**20  # bytes; a larger body would hold up the event loop, and goes out in parts
 _QUOTED = 1024  # characters of a container's error that a ModelError's own message quotes
 _MOST = 2048  # characters of OriginalMessage, by the model of the service
 _SERVER_ERROR = 500
@@ -47,7 +50,6 @@ _FORWARDED = {
     ATTRIBUTES: "X-Amzn-SageMaker-Custom-Attributes",
     INFERENCE_ID: "X-Amzn-SageMaker-Inference-Id",
     "x-amzn-sagemaker-target-model": "X-Amzn-SageMaker-Target-Model",
-    "x-amzn-sagemaker-session-id": "X-Amzn-SageMaker-Session-Id",
 }
 
 
@@ -126,12 +128,13 @@ class Forwarder:
                 ),
                 auto_decompress=False,
             )
+        data = body if len(body) <= _AT_ONCE else io.BytesIO(body)
         url = f"http://127.0.0.1:{slot.port}{path}"
         sent = {told: headers[name] for name, told in _FORWARDED.items() if name in headers}
         limit = aiohttp.ClientTimeout(total=timeout_s)
         sent.setdefault("Content-Type", "application/octet-stream")
         try:
-            asked = self._client.request(method, url, data=body, headers=sent, timeout=limit)
+            asked = self._client.request(method, url, data=data, headers=sent, timeout=limit)
             async with asked as reply:
                 yield reply
         except aiohttp.ClientConnectorError as error:
@@ -161,6 +164,22 @@ def model_error(endpoint: str, variant: str, reply: Reply) -> AwsError:
     kind = "server" if reply.status >= _SERVER_ERROR else "client"
     text = f'Received {kind} error ({reply.status}) from primary with message "{said[:_QUOTED]}".'
     return _error(endpoint, variant, text, said, reply.status)
+
+
+def long_answer(endpoint: str, variant: str, reply: Reply, most_bytes: int) -> AwsError:
+    """424, as the container answered with too much.
+
+    Args:
+        endpoint: its name.
+        variant: that answered.
+        reply: with a body that is too large.
+        most_bytes: that it may have.
+    """
+    text = (
+        f"Received an answer of {len(reply.body)} bytes from primary, allowed are {most_bytes}; "
+        f"send fewer rows at a time."
+    )
+    return _error(endpoint, variant, text, "", reply.status)
 
 
 def no_answer(endpoint: str, variant: str, timeout_s: float) -> AwsError:

@@ -10,89 +10,32 @@ import functools
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlref.aws.local.hosting.capture import Capture
+from mlref.aws.local.hosting.capture import Capture, captures
 from mlref.aws.local.hosting.components import Instances
 from mlref.aws.local.hosting.elastic import Elastic
-from mlref.aws.local.hosting.fleet import Fleet
+from mlref.aws.local.hosting.fleet import DRAIN_S, Fleet
 from mlref.aws.local.hosting.live import Group, Live, Variant
 from mlref.aws.local.hosting.meter import Meter
 from mlref.aws.local.hosting.model_data import ModelDataError, ModelFolders, require_readable
 from mlref.aws.local.hosting.multi_model import MultiModel
+from mlref.aws.local.hosting.specs import GroupSpec, VariantSpec
 from mlref.aws.local.hosting.workers import Container, Launcher, Worker, WorkerError
 from mlref.aws.local.world import World
 
-__all__ = ["GroupSpec", "Hosting", "VariantSpec"]
+__all__ = ["Hosting"]
 
 logger = logging.getLogger(__name__)
 
 _SCALING = "ManagedInstanceScaling"
 _READY_TIMEOUT_S = 240.0  # that SageMaker gives a container, unless the variant says more
-
-
-class VariantSpec:
-    """What a variant of a group is made of.
-
-    Attributes:
-        settings: the variant as the configuration has it.
-        container: that its workers run; empty if there are only inference components.
-        role: the ARN of the one in which model data is read; None may read everything.
-    """
-
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        container: Mapping[str, Any],
-        role: str | None = None,
-    ) -> None:
-        self.settings = settings
-        self.container = container
-        self.role = role
-
-    @property
-    def name(self) -> str:
-        """Of the variant."""
-        return str(self.settings["VariantName"])
-
-    @property
-    def several(self) -> bool:
-        """Whether it has many models, each of which is loaded when it is asked for."""
-        return self.container.get("Mode") == "MultiModel"
-
-
-class GroupSpec:
-    """What a group is made of.
-
-    Attributes:
-        config: the name of the endpoint's configuration.
-        variants: of it.
-        capture: its DataCaptureConfig, or None.
-        shadow: its shadow variant, or None.
-        asynchronous: its AsyncInferenceConfig, or None.
-    """
-
-    def __init__(
-        self,
-        config: str,
-        variants: Sequence[VariantSpec],
-        capture: Mapping[str, Any] | None,
-        shadow: VariantSpec | None = None,
-        asynchronous: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.config = config
-        self.variants = variants
-        self.capture = capture
-        self.shadow = shadow
-        self.asynchronous = asynchronous
-
-    @property
-    def all_variants(self) -> Sequence[VariantSpec]:
-        """The variants, and the shadow if there is one."""
-        return self.variants if self.shadow is None else [*self.variants, self.shadow]
+_SERVERLESS_READY_S = 180.0  # and one of a serverless variant
+_ASYNCHRONOUS_S = 3600.0  # that an asynchronous request may take at most
 
 
 class Hosting:
@@ -120,6 +63,8 @@ class Hosting:
         self._folders = ModelFolders(world.objects)
         self._live: dict[str, Live] = {}
         self._healing: set[int] = set()
+        self._ending: set[threading.Thread] = set()
+        self._hurry = threading.Event()
         self._lock = threading.RLock()
 
     def live(self, name: str) -> Live | None:
@@ -145,7 +90,8 @@ class Hosting:
         Raises:
             WorkerError: one did not get ready; none is left.
         """
-        variants = [self._variant(endpoint, each) for each in spec.all_variants]
+        drain_s = DRAIN_S if spec.asynchronous is None else _ASYNCHRONOUS_S
+        variants = [self._variant(endpoint, each, drain_s=drain_s) for each in spec.all_variants]
         try:
             for variant in variants:
                 self._start(variant, started=started)
@@ -154,7 +100,7 @@ class Hosting:
                 variant.fleet.stop()
             raise
         capture = None
-        if spec.capture and spec.capture.get("EnableCapture"):
+        if captures(spec.capture):
             capture = Capture(spec.capture, endpoint, self._world, self.chance)
         shadow = variants.pop() if spec.shadow is not None else None
         share = 0.0
@@ -179,13 +125,35 @@ class Hosting:
         """
         return self._variant(endpoint, spec, component=name)
 
-    def retire(self, group: Group) -> None:
-        """End a group's workers, and save what is still held of it."""
-        for variant in group.all_variants:
-            variant.fleet.stop()
+    def retire(self, group: Group, *, drain: bool = False) -> None:
+        """End a group's workers, and save what is still held of it.
+
+        Args:
+            group: that gets no requests any more.
+            drain: whether the workers answer first what they have begun; see `Fleet.stop`.
+        """
+
+        def end(variant: Variant) -> None:
+            variant.fleet.stop(drain=drain)
             variant.meter.flush()
+
+        with ThreadPoolExecutor(len(group.all_variants)) as pool:
+            list(pool.map(end, group.all_variants))
         if group.capture is not None:
             group.capture.flush()
+
+    def dismiss(self, name: str) -> None:
+        """Let the data plane not see an endpoint any more, and end its workers in the background.
+
+        Args:
+            name: the endpoint's.
+        """
+        live = self.withdraw(name)
+        for group in live.groups if live is not None else ():
+            work = threading.Thread(target=self._retired, args=(group,), name="retire", daemon=True)
+            with self._lock:
+                self._ending.add(work)
+                work.start()
 
     def reweigh(self, name: str, weights: Mapping[str, float]) -> None:
         """Give variants other weights, from the next request on.
@@ -220,10 +188,9 @@ class Hosting:
 
     def save_captures(self) -> None:
         """Save all captures that are held."""
-        for live in list(self._live.values()):
-            for group in live.groups:
-                if group.capture is not None:
-                    group.capture.flush()
+        for group in self._groups():
+            if group.capture is not None:
+                group.capture.flush()
 
     def heal(self) -> None:
         """Replace workers that have died; in the background."""
@@ -243,6 +210,16 @@ class Hosting:
             if variant.models is not None:
                 variant.models.measure(self._world.metrics)
 
+    def measure_requests(self) -> None:
+        """Tell CloudWatch how many requests there were at a time.
+
+        AWS does so of no serverless and of no asynchronous endpoint.
+        """
+        for group in self._groups():
+            for variant in group.all_variants if group.asynchronous is None else ():
+                if variant.components is None and not isinstance(variant.fleet, Elastic):
+                    variant.meter.concurrent(variant.fleet.peak())
+
     def mend(self, variant: Variant) -> None:
         """Replace the dead workers of a variant, in the background; once at a time."""
         fleet = variant.fleet
@@ -252,13 +229,27 @@ class Hosting:
             self._healing.add(id(fleet))
         threading.Thread(target=self._mend, args=(fleet,), name="mend", daemon=True).start()
 
+    def hurry(self) -> None:
+        """Let no worker have time any more for what it has begun: all is about to end."""
+        self._hurry.set()
+
     def close(self) -> None:
         """End all workers, and remove what was unpacked for them."""
+        self.hurry()
         for name in list(self._live):
-            live = self.withdraw(name)
-            for group in live.groups if live else ():
-                self.retire(group)
+            self.dismiss(name)
+        with self._lock:
+            ending = list(self._ending)
+        for work in ending:
+            work.join()
         self._folders.close()
+
+    def _retired(self, group: Group) -> None:
+        try:
+            self.retire(group)
+        finally:
+            with self._lock:
+                self._ending.discard(threading.current_thread())
 
     def _start(self, variant: Variant, *, started: bool) -> None:
         """The workers that a variant begins with.
@@ -288,10 +279,15 @@ class Hosting:
 
     def _variants(self) -> list[Variant]:
         """Of all endpoints."""
-        groups = [group for live in list(self._live.values()) for group in live.groups]
-        return [variant for group in groups for variant in group.all_variants]
+        return [variant for group in self._groups() for variant in group.all_variants]
 
-    def _variant(self, endpoint: str, spec: VariantSpec, *, component: str = "") -> Variant:
+    def _groups(self) -> list[Group]:
+        """Of all endpoints."""
+        return [group for live in list(self._live.values()) for group in live.groups]
+
+    def _variant(
+        self, endpoint: str, spec: VariantSpec, *, component: str = "", drain_s: float = DRAIN_S
+    ) -> Variant:
         name = spec.name
         weight = float(spec.settings.get("InitialVariantWeight", 1.0))
         meter = Meter(self._world.metrics, endpoint, name, component=component)
@@ -315,7 +311,8 @@ class Hosting:
             self._world.logs.put(group, f"{stream}{worker.name}", worker.log().splitlines())
 
         serverless = spec.settings.get("ServerlessConfig")
-        fleet = Fleet(called, launch, 0, on_end=keep_log)
+        ends: dict[str, Any] = {"on_end": keep_log, "drain_s": drain_s, "hurry": self._hurry}
+        fleet = Fleet(called, launch, 0, **ends)
         if serverless:
             fleet = Elastic(
                 called,
@@ -324,10 +321,10 @@ class Hosting:
                 warm=serverless.get("ProvisionedConcurrency", 0),
                 clock=self._world.clock,
                 setup=lambda value: meter.observe("ModelSetupTime", value, "Microseconds"),
-                on_end=keep_log,
+                **ends,
             )
         models = self._models(endpoint, spec, meter)
-        return Variant(name, weight, fleet, meter, spec.settings, models)
+        return Variant(name, weight, fleet, meter, spec.settings, models, role=spec.role)
 
     def _models(self, endpoint: str, spec: VariantSpec, meter: Meter) -> MultiModel | None:
         """What a variant loads when it is asked for, if its container is of that kind."""
@@ -370,11 +367,13 @@ class Hosting:
             folder = None if uri is None else self._fetched(uri, spec.role)
         except ModelDataError as error:
             raise WorkerError(f"could not be started: {error}") from error
+        serverless = "ServerlessConfig" in spec.settings
+        usual_s = _SERVERLESS_READY_S if serverless else _READY_TIMEOUT_S
         timeout_s = spec.settings.get("ContainerStartupHealthCheckTimeoutInSeconds")
         return Container(
             spec.container["Image"],
             folder,
             spec.container.get("Environment", {}),
-            float(timeout_s or _READY_TIMEOUT_S),
+            float(timeout_s or usual_s),
             self._folders.root if spec.several else None,
         )

@@ -34,6 +34,7 @@ class Variant:
         models: that it loads when they are asked for, or None if it always has the same one.
         components: the inference components on its instances, each as a variant; or None if it has
             a model of its own.
+        role: the ARN of the one in which SageMaker acts for its model; None may do everything.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Variant:
     settings: Mapping[str, Any] = field(default_factory=dict)
     models: MultiModel | None = None
     components: dict[str, Variant] | None = None
+    role: str | None = None
 
 
 @dataclass(frozen=True)

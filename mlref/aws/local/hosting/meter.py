@@ -42,9 +42,11 @@ class Meter:
         self._metrics = metrics
         self._dimensions = {"EndpointName": endpoint, "VariantName": variant}
         self._each = "InvocationsPerInstance"
+        self._at_once = "ConcurrentRequestsPerModel"
         if component:
             self._dimensions = {"InferenceComponentName": component}
             self._each = "InvocationsPerCopy"
+            self._at_once = "ConcurrentRequestsPerCopy"
         self._lock = threading.Lock()
         self._tallies: dict[tuple[str, str], Counter[float]] = {}
         self._fresh()
@@ -57,6 +59,7 @@ class Meter:
         *,
         instances: int,
         model_status: int | None = None,
+        queued: bool = False,
     ) -> None:
         """Count an answer.
 
@@ -66,13 +69,17 @@ class Meter:
             overhead_s: how long all else took, in seconds.
             instances: how many workers the variant had.
             model_status: that the container answered with, or None if it did not answer.
+            queued: whether the request is one of an asynchronous endpoint, of which AWS puts
+                nothing but errors and ModelLatency.
         """
         with self._lock:
             self._statuses[status if model_status is None else model_status] += 1
+            self._latency[round(model_s * _MICROSECONDS)] += 1
+            if queued:
+                return
             if status != _THROTTLED:  # otherwise the model was not asked
                 self._model_errors[0.0 if model_status in _FINE else 1.0] += 1
             self._per_instance[1 / instances if instances else 1.0] += 1
-            self._latency[round(model_s * _MICROSECONDS)] += 1
             self._overhead[round(overhead_s * _MICROSECONDS)] += 1
 
     def observe(self, name: str, value: float, unit: str) -> None:
@@ -84,6 +91,17 @@ class Meter:
             unit: one of CloudWatch's.
         """
         self._metrics.put(NAMESPACE, name, self._dimensions, {value: 1}, unit=unit)
+
+    def concurrent(self, requests: float) -> None:
+        """Keep how many requests there were at a time, for the policies that look every 10 s.
+
+        Args:
+            requests: that were sent or waited, for each worker.
+        """
+        values = {requests: 1}
+        self._metrics.put(
+            NAMESPACE, self._at_once, self._dimensions, values, unit="Count", resolution_s=1
+        )
 
     def tally(self, name: str, value: float, unit: str) -> None:
         """Count one observation of another metric, which many requests make.
@@ -109,7 +127,6 @@ class Meter:
             found = (self._model_errors, self._per_instance, self._latency, self._overhead)
             self._fresh()
         total = sum(statuses.values())
-        self._put("Invocations", {1.0: total}, "None")
         for name, errors in (
             ("Invocation4XXErrors", _CLIENT_ERRORS),
             ("Invocation5XXErrors", _SERVER_ERRORS),
@@ -118,10 +135,12 @@ class Meter:
             seen = {1.0: count, 0.0: total - count}
             self._put(name, {value: number for value, number in seen.items() if number}, "None")
         model_errors, per_instance, latency, overhead = found
-        self._put("InvocationModelErrors", model_errors, "None")
-        self._put(self._each, per_instance, "None")
         self._put("ModelLatency", latency, "Microseconds")
-        self._put("OverheadLatency", overhead, "Microseconds")
+        if per_instance:
+            self._put("Invocations", {1.0: per_instance.total()}, "None")
+            self._put("InvocationModelErrors", model_errors, "None")
+            self._put(self._each, per_instance, "None")
+            self._put("OverheadLatency", overhead, "Microseconds")
 
     def _put(self, name: str, values: Mapping[float, float], unit: str) -> None:
         self._metrics.put(NAMESPACE, name, self._dimensions, values, unit=unit)

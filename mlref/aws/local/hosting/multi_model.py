@@ -319,7 +319,7 @@ class Place:
         models, target = self._models, self._target
         while True:
             slot = models.pick(self._fleet, target)
-            slot.in_flight += 1
+            self._fleet.begin(slot)
             try:
                 name = await models.ready(slot, target, self._forwarder, timeout_s=self._timeout_s)
             except BaseException as error:
@@ -343,7 +343,7 @@ class Place:
             self._end(lease.slot)
 
     def _end(self, slot: Slot) -> None:
-        slot.in_flight -= 1
+        self._fleet.end(slot)
         self._models.done(slot, self._target, self._forwarder)
 
 

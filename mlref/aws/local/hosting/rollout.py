@@ -1,7 +1,8 @@
 """How traffic moves from the variants that are to those that will be.
 
 A deployment is a list of steps. Each says which share of the requests the new variants get, and how
-long it is watched before the next. If an alarm of the configuration rings, all goes back.
+long it is watched before the next; the last one is watched, too, before the old variants go. If an
+alarm of the configuration rings, all goes back, in one step.
 
 Source: the Amazon SageMaker Developer Guide, "Deployment guardrails for updating models in
 production", and the API reference of DeploymentConfig.
@@ -18,7 +19,11 @@ from mlref.aws.local.errors import validation
 
 __all__ = ["Plan", "Step", "plan"]
 
-_MOST_CANARY = 0.5  # of the capacity
+_BOUNDS = {  # of each size, as a share of all instances
+    "CanarySize": (0.0, 0.5),
+    "LinearStepSize": (0.1, 0.5),
+    "MaximumBatchSize": (0.05, 0.5),
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def plan(config: Mapping[str, Any], instances: int) -> Plan:
         instances: how many the new variants have together.
 
     Raises:
-        AwsError: it contradicts itself.
+        AwsError: it contradicts itself, or a size is out of its bounds.
     """
     rollback = config.get("AutoRollbackConfiguration", {})
     alarms = tuple(alarm["AlarmName"] for alarm in rollback.get("Alarms", ()))
@@ -77,38 +82,38 @@ def plan(config: Mapping[str, Any], instances: int) -> Plan:
 def _blue_green(policy: Mapping[str, Any], instances: int) -> tuple[Step, ...]:
     routing = policy["TrafficRoutingConfiguration"]
     kind, wait_s = routing["Type"], float(routing["WaitIntervalInSeconds"])
-    last = Step(1.0, float(policy.get("TerminationWaitInSeconds", 0)))
+    last = Step(1.0, wait_s + float(policy.get("TerminationWaitInSeconds", 0)))
     if kind == "ALL_AT_ONCE":
-        return (Step(1.0, max(wait_s, last.wait_s)),)
+        return (last,)
     name = "CanarySize" if kind == "CANARY" else "LinearStepSize"
     if name not in routing:
         raise validation(f"TrafficRoutingConfiguration of type {kind} needs {name}")
-    share = _part(routing[name], instances)
+    share = _part(name, routing[name], instances)
     if kind == "CANARY":
-        if share > _MOST_CANARY:
-            raise validation(f"CanarySize must be at most 50 % of the capacity, got {share:.0%}")
         return (Step(share, wait_s), last)
     before = [Step(share * number, wait_s) for number in range(1, math.ceil(1 / share - 1e-9))]
     return (*before, last)
 
 
 def _rolling(policy: Mapping[str, Any], instances: int) -> tuple[Step, ...]:
-    batch = max(1, math.floor(_part(policy["MaximumBatchSize"], instances) * instances + 1e-9))
+    name = "MaximumBatchSize"
+    batch = max(1, math.floor(_part(name, policy[name], instances) * instances + 1e-9))
     wait_s = float(policy["WaitIntervalInSeconds"])
     counts = [*range(batch, instances, batch), instances]
     return tuple(Step(count / instances, wait_s, count) for count in counts)
 
 
-def _part(size: Mapping[str, Any], instances: int) -> float:
-    """A CapacitySize as a share of all."""
+def _part(name: str, size: Mapping[str, Any], instances: int) -> float:
+    """A CapacitySize as a share of all; refuses one that is out of its bounds."""
     value = float(size["Value"])
-    if size["Type"] == "INSTANCE_COUNT":
-        if value > instances:
-            raise validation(f"a step of {value:g} instances is more than all {instances} of them")
-        return value / instances
-    if value > 100:  # noqa: PLR2004 - percent
-        raise validation(f"a capacity in percent is at most 100, got {value:g}")
-    return value / 100
+    percent = size["Type"] != "INSTANCE_COUNT"
+    share = value / (100 if percent else instances)
+    least, most = _BOUNDS[name]
+    if not least <= share <= most:
+        allowed = f"{least:.0%} to {most:.0%}" if least else f"at most {most:.0%}"
+        got = f"{value:g} %" if percent else f"{value:g} of {instances} instances"
+        raise validation(f"{name} must be {allowed} of the capacity, got {got}")
+    return share
 
 
 def _limit(policy: Mapping[str, Any]) -> float | None:

@@ -9,8 +9,8 @@ Source: the API reference of InvokeEndpoint.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import math
 import random
 import re
 import time
@@ -19,19 +19,21 @@ from dataclasses import dataclass
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.capture import Exchange
+from mlref.aws.local.hosting.checks import Checks, too_large
 from mlref.aws.local.hosting.components import COMPONENT, asked_component
 from mlref.aws.local.hosting.elastic import Elastic
-from mlref.aws.local.hosting.event_stream import CONTENT_TYPE, event, exception
 from mlref.aws.local.hosting.forwarding import (
     ATTRIBUTES,
     INFERENCE_ID,
     Forwarder,
     Reply,
+    long_answer,
     model_error,
     no_answer,
 )
 from mlref.aws.local.hosting.live import Group, Live, Variant
 from mlref.aws.local.hosting.multi_model import TARGET_MODEL, Place, check_target
+from mlref.aws.local.hosting.streaming import Streams
 from mlref.aws.local.world import ACCOUNT
 from mlref.aws.models import operation_model
 from mlref.runtime.clock import Clock
@@ -41,9 +43,7 @@ __all__ = ["Incoming", "Outgoing", "Runtime"]
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_S = 60.0  # that a container has for an answer
-_STREAM_S = 480.0  # and for one that it streams
 _OK = 200
-_PATH = "/invocations"
 _INVOKED = "x-amzn-invoked-production-variant"
 _VARIANT = "x-amzn-sagemaker-target-variant"
 
@@ -101,9 +101,11 @@ class Runtime:
         self._chance = chance or random.Random()  # noqa: S311 - which variant is no secret
         self._lost = lost
         self._forwarder = Forwarder()
+        self._streams = Streams(self._forwarder, lost)
         self._shadows: set[asyncio.Task[None]] = set()
+        self._whole = Checks("InvokeEndpoint")
+        self._parted = Checks("InvokeEndpointWithResponseStream")
         shape = operation_model("sagemaker-runtime", "InvokeEndpoint").input_shape
-        self.most_bytes = int(shape.members["Body"].metadata["max"])
         self._name = re.compile(shape.members["EndpointName"].metadata["pattern"]).fullmatch
 
     async def close(self) -> None:
@@ -120,9 +122,7 @@ class Runtime:
         """
         began = time.perf_counter()
         live = self.found(incoming.endpoint)
-        if len(incoming.body) > self.most_bytes:
-            text = f"the body has {len(incoming.body)} bytes, allowed are {self.most_bytes}"
-            raise AwsError("ValidationError", text, status=413)
+        self._whole.check(incoming.headers, incoming.body)
         if live.groups[0].asynchronous is not None:
             text = f"Endpoint {live.endpoint} is asynchronous: use InvokeEndpointAsync"
             raise AwsError("ValidationError", text)
@@ -131,9 +131,14 @@ class Runtime:
             check_target(live.endpoint, variant.models, incoming.headers)
         if variant.components is not None or COMPONENT in incoming.headers:
             variant = asked_component(live.endpoint, group, variant, incoming.headers)
+        most_bytes = variant.fleet.payload_limit
+        if most_bytes is None:
+            most_bytes = self._whole.most_bytes
+        elif len(incoming.body) > most_bytes:
+            raise too_large(len(incoming.body), most_bytes)
         if group.shadow is not None and self._chance.random() < group.shadow_share:
             self._shadowed(group, group.shadow, incoming)
-        reply = await self.answered(group, variant, incoming, began=began)
+        reply = await self.answered(group, variant, incoming, began=began, most_bytes=most_bytes)
         headers = [("Content-Type", reply.content_type), (_INVOKED, variant.name)]
         if reply.attributes:
             headers.append(("X-Amzn-SageMaker-Custom-Attributes", reply.attributes))
@@ -146,10 +151,10 @@ class Runtime:
             AwsError: it cannot be answered, or the container's status is not 200.
         """
         live = self.found(incoming.endpoint)
+        self._parted.check(incoming.headers, incoming.body)
         given = dict(incoming.headers)
         if accept := given.pop("x-amzn-sagemaker-accept", None):
             given["accept"] = accept
-        incoming = Incoming(incoming.endpoint, given, incoming.body)
         group, variant = live.choose(given.get(_VARIANT), self._chance)
         if variant.components is not None or COMPONENT in given:
             variant = asked_component(live.endpoint, group, variant, given)
@@ -158,54 +163,8 @@ class Runtime:
             kinds = "serverless, asynchronous or multi-model"
             text = f"Endpoint {live.endpoint} cannot stream: it is {kinds}"
             raise AwsError("ValidationError", text)
-        parts = self._parts(variant, incoming)
-        kind = (await anext(parts)).decode("latin-1")
-        headers = [
-            ("Content-Type", CONTENT_TYPE),
-            ("X-Amzn-SageMaker-Content-Type", kind),
-            (_INVOKED, variant.name),
-        ]
-        return Outgoing(_OK, headers, parts)
-
-    async def _parts(self, variant: Variant, incoming: Incoming) -> AsyncIterator[bytes]:
-        """The container's Content-Type, then its answer as events."""
-        began = time.perf_counter()
-        slot = await variant.fleet.take()
-        status, model_status = 500, None
-        given = incoming.headers, incoming.body
-        begun = False
-        try:
-            async with self._forwarder.open(slot, _PATH, *given, timeout_s=_STREAM_S) as reply:
-                model_status = reply.status
-                if reply.status != _OK:
-                    body = await reply.read()
-                    raise model_error(
-                        incoming.endpoint, variant.name, Reply(reply.status, "", body)
-                    )
-                begun = True
-                yield reply.headers.get("Content-Type", "").encode("latin-1")
-                async for part in reply.content.iter_any():
-                    yield event("PayloadPart", part)
-            status = _OK
-        except AwsError as error:
-            status = error.status
-            raise
-        except (ConnectionError, TimeoutError) as error:
-            self._lost(variant)
-            text = f"the container ended before its answer did: {type(error).__name__}"
-            if not begun:
-                raise AwsError("ServiceUnavailable", f"{text}; try again", status=503) from error
-            told = {"Message": text, "ErrorCode": "StreamBroken"}
-            yield exception("ModelStreamError", json.dumps(told).encode())
-        finally:
-            variant.fleet.give(slot)
-            variant.meter.count(
-                status,
-                time.perf_counter() - began,
-                0.0,
-                instances=len(variant.fleet) or 1,
-                model_status=model_status,
-            )
+        headers, parts = await self._streams.begun(live.endpoint, variant, given, incoming.body)
+        return Outgoing(_OK, [*headers, (_INVOKED, variant.name)], parts)
 
     def found(self, name: str) -> Live:
         """An endpoint that answers.
@@ -229,6 +188,8 @@ class Runtime:
         *,
         began: float,
         timeout_s: float = _TIMEOUT_S,
+        most_bytes: float = math.inf,
+        queued: bool = False,
     ) -> Reply:
         """What a variant answers, measured and captured.
 
@@ -238,15 +199,19 @@ class Runtime:
             incoming: what.
             began: when the request came, as `time.perf_counter` tells.
             timeout_s: seconds that the container has.
+            most_bytes: that its answer may have.
+            queued: whether the request has waited in a queue, of which other things are measured.
 
         Raises:
-            AwsError: it did not answer, or not with 200.
+            AwsError: it did not answer, or not with 200, or with too much.
         """
         model_s, reply, status = 0.0, None, 500
         try:
             model_s, reply = await self._asked(variant, incoming, timeout_s)
             if reply.status != _OK:
                 raise model_error(incoming.endpoint, variant.name, reply)
+            if len(reply.body) > most_bytes:
+                raise long_answer(incoming.endpoint, variant.name, reply, int(most_bytes))
             status = _OK
         except AwsError as error:
             status = error.status
@@ -258,6 +223,7 @@ class Runtime:
                 time.perf_counter() - began - model_s,
                 instances=len(variant.fleet) or 1,
                 model_status=None if reply is None else reply.status,
+                queued=queued,
             )
         self._captured(group, variant, incoming, reply)
         return reply
@@ -279,6 +245,7 @@ class Runtime:
                 slot.gone = True
                 self._lost(variant)
             except ConnectionError as error:
+                slot.gone = not slot.worker.alive
                 self._lost(variant)
                 text = f"a worker of {variant.name} ended while it answered; try again"
                 raise AwsError("ServiceUnavailable", text, status=503) from error
@@ -328,5 +295,6 @@ class Runtime:
                 reply.content_type,
                 headers.get(INFERENCE_ID, ""),
                 headers.get(ATTRIBUTES, ""),
+                variant.role,
             )
         )

@@ -5,6 +5,7 @@ Source: the API reference of SimulatePrincipalPolicy and SimulateCustomPolicy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from mlref.aws.local.services import Part, Request, Response, operation
 __all__ = ["Simulator"]
 
 _PAGE = 100
+_ENTITY = re.compile(r"arn:aws:iam::\d{12}:(user|group|role)/")  # those that have policies
 
 
 class Simulator(Part):
@@ -38,6 +40,8 @@ class Simulator(Part):
             AwsError: there is no such role, or a policy that is given is none.
         """
         arn = request["PolicySourceArn"]
+        if not _ENTITY.match(arn):
+            raise AwsError("InvalidInput", f"Invalid Entity Arn: {arn}")
         role = self._directory.role(arn)
         if role is None:
             text = f"The role {arn} cannot be found; the local AWS has roles, no users and groups."

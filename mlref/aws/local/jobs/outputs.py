@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mlref.aws.local.jobs.inputs import require_readable
+from mlref.aws.local.errors import AwsError
+from mlref.aws.local.jobs.inputs import DownloadError, require_readable
 from mlref.aws.local.world import World
 
-__all__ = ["Outputs", "Upload"]
+__all__ = ["Outputs", "Upload", "saving"]
+
+_SAVE_S = 1.0  # between two looks for what is to be saved while a program runs
 
 
 class Outputs:
@@ -75,3 +80,33 @@ class Upload:
                 if self._saved.get(name) != state:
                     self._outputs.put(self._uri + name, content)
                     self._saved[name] = state
+
+
+@contextmanager
+def saving(uploads: Sequence[Upload], *, job: str) -> Iterator[None]:
+    """Save again and again while the block runs.
+
+    What goes wrong is not told: whoever saves the same once more afterwards is told it.
+
+    Args:
+        uploads: what is saved.
+        job: its name, after which the thread is called.
+    """
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(_SAVE_S):
+            for each in uploads:
+                with suppress(AwsError, DownloadError, OSError):
+                    each.sync()
+
+    if not uploads:
+        yield
+        return
+    thread = threading.Thread(target=work, name=f"outputs of {job}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -12,9 +12,7 @@ reference of CreateProcessingJob and DescribeProcessingJob.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from mlref.aws.local.jobs.execution import TIME_IS_UP, Ended, Plan, environment_
 from mlref.aws.local.jobs.folder import real, save_json
 from mlref.aws.local.jobs.inputs import DownloadError, download, in_s3
 from mlref.aws.local.jobs.measures import LogStream
-from mlref.aws.local.jobs.outputs import Outputs, Upload
+from mlref.aws.local.jobs.outputs import Outputs, Upload, saving
 from mlref.aws.local.jobs.run import REASON_CHARACTERS, Run
 from mlref.aws.local.world import World
 
@@ -37,7 +35,6 @@ PLACE = "/opt/ml/processing"
 """Below which inputs and outputs lie."""
 
 _LOG = "/aws/sagemaker/ProcessingJobs"
-_SAVE_S = 1.0  # between two looks for what is to be saved while the program runs
 _FAILED = "AlgorithmError: See job logs for more information"
 
 
@@ -118,7 +115,7 @@ class ProcessingRun(Run):
             mounts=self._mounts,
         )
         log = LogStream(self.world, _LOG, self.name)
-        with self._saving(folder):
+        with saving(self._uploads(folder, continuous=True), job=self.name):
             ended = self._execute(plan, log.put)
         self._take_message(folder)
         try:
@@ -158,29 +155,6 @@ class ProcessingRun(Run):
             for each in self._wanted()
             if (each["S3UploadMode"] == "Continuous") is continuous
         ]
-
-    @contextmanager
-    def _saving(self, folder: Path) -> Iterator[None]:
-        """Save continuous outputs while the block runs, and what is left of them afterwards."""
-        uploads = self._uploads(folder, continuous=True)
-        over = threading.Event()
-
-        def work() -> None:
-            while not over.wait(_SAVE_S):
-                for each in uploads:
-                    with suppress(AwsError, DownloadError):  # told in the end, by `_finish`
-                        each.sync()
-
-        if not uploads:
-            yield
-            return
-        thread = threading.Thread(target=work, name=f"outputs of {self.name}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
 
     def _take_message(self, folder: Path) -> None:
         path = folder / "output" / "message"

@@ -5,10 +5,10 @@
     (at any time) -> Stopping -> Uploading -> Stopped | MaxRuntimeExceeded
 
 A stopped job saves what lies in /opt/ml/model: after SIGTERM its script has 120 seconds to put it
-there.
+there. Checkpoints are saved while it runs.
 
-Source: the Amazon SageMaker Developer Guide, "Use Your Own Training Algorithms"; the API reference
-of DescribeTrainingJob.
+Source: the Amazon SageMaker Developer Guide, "Use Your Own Training Algorithms" and "Checkpoints in
+Amazon SageMaker AI"; the API reference of DescribeTrainingJob.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlref.aws.local.jobs.execution import TIME_IS_UP, Ended, Plan, environment_
 from mlref.aws.local.jobs.folder import OPT_ML, first_text, real
 from mlref.aws.local.jobs.inputs import DownloadError, download, in_s3
 from mlref.aws.local.jobs.measures import NAMESPACE, LogStream, Measures
-from mlref.aws.local.jobs.outputs import Outputs, Upload
+from mlref.aws.local.jobs.outputs import Outputs, Upload, saving
 from mlref.aws.local.jobs.run import REASON_CHARACTERS, Run
 from mlref.aws.local.jobs.script import Script, ScriptError
 from mlref.aws.local.world import World
@@ -157,8 +157,12 @@ class TrainingRun(Run):
             log.put(line)
             self.measures.look(line)
 
-        ended = self._execute(plan, on_line)
+        checkpoints = self._checkpoint_uploads(folder)
+        with saving(checkpoints, job=self.name):
+            ended = self._execute(plan, on_line)
         try:
+            for each in checkpoints:
+                each.sync()
             self._finish(folder, ended, plan, log)
         except (AwsError, DownloadError) as error:
             self._failed(f"ClientError: Artifact upload failed: {error}")
@@ -210,8 +214,6 @@ class TrainingRun(Run):
 
     def _finish(self, folder: Path, ended: Ended, plan: Plan, log: LogStream) -> None:
         """Save what the script has left, and say how the job ended."""
-        if "CheckpointConfig" in self.request:
-            Upload(self._outputs, self._checkpoint_folder(folder), self._checkpoints()).sync()
         if ended.code and not ended.stopped:
             self._upload_data(folder)
             self._failed(_reason(folder, ended, plan, log))
@@ -233,6 +235,12 @@ class TrainingRun(Run):
         data = folder / "output" / "data"
         if any(path.is_file() for path in data.rglob("*")):
             self._outputs.put(f"{self._output}/{self.name}/output/output.tar.gz", packed(data))
+
+    def _checkpoint_uploads(self, folder: Path) -> list[Upload]:
+        """What saves the checkpoints, if the job has some."""
+        if "CheckpointConfig" not in self.request:
+            return []
+        return [Upload(self._outputs, self._checkpoint_folder(folder), self._checkpoints())]
 
     def _checkpoints(self) -> str:
         return in_s3(self.request["CheckpointConfig"]["S3Uri"]).rstrip("/") + "/"

@@ -48,7 +48,8 @@ class Definition:
         statistics: address in S3 of the baseline's statistics, or None.
         constraints: address in S3 of the baseline's constraints, or None.
         sides: which bodies it looks at, in the order of their columns.
-        publishes: whether it tells CloudWatch.
+        publishes: whether it tells CloudWatch; it does unless the variable
+            publish_cloudwatch_metrics says otherwise, as schedules set it to Enabled.
     """
 
     endpoint: str
@@ -119,7 +120,7 @@ def _definition(
         statistics=found["StatisticsResource"],
         constraints=found["ConstraintsResource"],
         sides=_sides(environment),
-        publishes=environment.get("publish_cloudwatch_metrics") == "Enabled",
+        publishes=environment.get("publish_cloudwatch_metrics", "Enabled") == "Enabled",
     )
 
 

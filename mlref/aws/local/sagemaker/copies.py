@@ -7,14 +7,15 @@ and then ends the old ones. The batches and waits of a rolling update are kept, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from mlref.aws.local.errors import AwsError, validation
 from mlref.aws.local.hosting.components import Instances, Resources
-from mlref.aws.local.hosting.hosting import Hosting, VariantSpec
+from mlref.aws.local.hosting.hosting import Hosting
 from mlref.aws.local.hosting.live import Variant
+from mlref.aws.local.hosting.specs import VariantSpec
 from mlref.aws.local.hosting.workers import WorkerError
 from mlref.aws.local.sagemaker.models import Models
 from mlref.aws.local.services import Request
@@ -114,20 +115,20 @@ class Copies:
             raise validation(f"VariantName must be one of {known}, got {name!r}")
         return fitting[0]
 
-    def containers(self, specification: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """The containers of a copy.
+    def container(self, specification: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The container of a copy.
 
         Args:
             specification: that has a ModelName or a Container.
 
         Raises:
-            AwsError: there is no such model.
+            AwsError: there is no such model, or it has several containers.
         """
         if "ModelName" in specification:
-            return self._models.containers(specification["ModelName"])
+            return self._models.container(specification["ModelName"])
         given = dict(specification["Container"])
         url = given.pop("ArtifactUrl", None)
-        return [given if url is None else {**given, "ModelDataUrl": url}]
+        return given if url is None else {**given, "ModelDataUrl": url}
 
     def create(self, record: Component) -> None:
         """Start the first copies.
@@ -176,7 +177,7 @@ class Copies:
         record.specification, record.copies = specification, copies
         self._serve(record, host, served)
         if old is not None:
-            old.fleet.stop()
+            old.fleet.stop(drain=True)
             old.meter.flush()
 
     def rescale(self, record: Component, copies: int) -> None:
@@ -232,7 +233,7 @@ class Copies:
         """
         settings = {"VariantName": record.variant, **specification.get("StartupParameters", {})}
         role = self._role_of(record.endpoint)
-        spec = VariantSpec(settings, self.containers(specification)[0], role)
+        spec = VariantSpec(settings, self.container(specification), role)
         served = self._hosting.component(record.endpoint, record.name, spec)
         try:
             served.fleet.resize(copies)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from mlref.aws.local.errors import validation
+from mlref.aws.local.errors import AwsError, validation
+from mlref.aws.local.hosting.backlog import require_output
+from mlref.aws.local.hosting.capture import captures
 from mlref.aws.local.sagemaker.models import Models
 from mlref.aws.local.services import Part, Request, Response, operation, page, selected
 from mlref.aws.local.world import World, arn
@@ -13,6 +15,7 @@ from mlref.aws.local.world import World, arn
 __all__ = ["EndpointConfigs"]
 
 _OWN = "EndpointConfigArn", "CreationTime"
+_MEMORY_STEP_MB = 1024
 
 
 class EndpointConfigs(Part):
@@ -21,23 +24,28 @@ class EndpointConfigs(Part):
     Args:
         world: the time.
         models: which the variants name.
-        used_by: gives the endpoints that use a configuration.
     """
 
-    def __init__(self, world: World, models: Models, used_by: Callable[[str], list[str]]) -> None:
+    def __init__(self, world: World, models: Models) -> None:
         self._world = world
         self._models = models
-        self._used_by = used_by
         self._configs: dict[str, dict[str, Any]] = {}
 
     @operation
     def create_endpoint_config(self, request: Request) -> Response:
-        """CreateEndpointConfig."""
+        """CreateEndpointConfig.
+
+        Raises:
+            AwsError: the name is taken, or the configuration is none that can be followed.
+        """
         name = request["EndpointConfigName"]
-        found = self._configs.get(name)
-        if found is not None:
-            wanted = found["EndpointConfigArn"]
-            raise validation(f'Cannot create already existing endpoint configuration "{wanted}".')
+        made = arn("sagemaker", f"endpoint-config/{name.lower()}")
+        if any(each["EndpointConfigArn"] == made for each in list(self._configs.values())):
+            raise validation(f'Cannot create already existing endpoint configuration "{made}".')
+        if "ExplainerConfig" in request:
+            text = "the local AWS has no explainers; leave ExplainerConfig out"
+            raise AwsError("UnsupportedOperation", text)
+        require_output(request.get("AsyncInferenceConfig"))
         variants = [self._whole(each) for each in request["ProductionVariants"]]
         shadows = [self._whole(each) for each in request.get("ShadowProductionVariants", ())]
         _check(variants, shadows, request)
@@ -51,7 +59,7 @@ class EndpointConfigs(Part):
         config["ProductionVariants"] = variants
         if shadows:
             config["ShadowProductionVariants"] = shadows
-        config["EndpointConfigArn"] = arn("sagemaker", f"endpoint-config/{name.lower()}")
+        config["EndpointConfigArn"] = made
         config["CreationTime"] = self._world.clock.now()
         self._configs[name] = config
         return {"EndpointConfigArn": config["EndpointConfigArn"]}
@@ -71,14 +79,8 @@ class EndpointConfigs(Part):
 
     @operation
     def delete_endpoint_config(self, request: Request) -> Response:
-        """DeleteEndpointConfig; refused while an endpoint uses it."""
+        """DeleteEndpointConfig; endpoints that use it go on."""
         found = self.found(request["EndpointConfigName"])
-        users = self._used_by(found["EndpointConfigName"])
-        if users:
-            raise validation(
-                f'Cannot delete endpoint configuration "{found["EndpointConfigArn"]}": the '
-                f"endpoint {users[0]} uses it. Delete or update the endpoint first."
-            )
         del self._configs[found["EndpointConfigName"]]
         self._world.tags.forget(found["EndpointConfigArn"])
         return {}
@@ -106,9 +108,10 @@ class EndpointConfigs(Part):
         """A variant with the defaults of AWS, or a refusal."""
         name = variant["VariantName"]
         if "ModelName" in variant:
-            self._models.found(variant["ModelName"])
+            self._models.container(variant["ModelName"])
         found = {"InitialVariantWeight": 1.0, **variant}
         if "ServerlessConfig" in variant:
+            _check_serverless(name, variant["ServerlessConfig"])
             for member in ("InstanceType", "InitialInstanceCount"):
                 if member in variant:
                     raise validation(
@@ -119,6 +122,18 @@ class EndpointConfigs(Part):
         if missing:
             raise validation(f"variant {name} needs {' and '.join(missing)}, or a ServerlessConfig")
         return found
+
+
+def _check_serverless(name: str, config: Mapping[str, Any]) -> None:
+    """Refuse sizes of a serverless variant that there are not."""
+    memory, most = config["MemorySizeInMB"], config["MaxConcurrency"]
+    if memory % _MEMORY_STEP_MB:
+        text = f"variant {name}: MemorySizeInMB is 1024, 2048, 3072, 4096, 5120 or 6144"
+        raise validation(f"{text}, got {memory}")
+    warm = config.get("ProvisionedConcurrency", 0)
+    if warm > most:
+        text = f"variant {name}: ProvisionedConcurrency must be at most MaxConcurrency"
+        raise validation(f"{text}, which is {most}, got {warm}")
 
 
 def _check(variants: list[dict[str, Any]], shadows: list[dict[str, Any]], request: Request) -> None:
@@ -132,7 +147,7 @@ def _check(variants: list[dict[str, Any]], shadows: list[dict[str, Any]], reques
         raise validation("an endpoint with a ServerlessConfig has exactly one variant")
     if serverless and "AsyncInferenceConfig" in request:
         raise validation("AsyncInferenceConfig and ServerlessConfig exclude each other")
-    if serverless and request.get("DataCaptureConfig", {}).get("EnableCapture"):
+    if serverless and captures(request.get("DataCaptureConfig")):
         raise validation("data capture is not available for serverless endpoints")
     if shadows and (serverless or "AsyncInferenceConfig" in request):
         raise validation("shadow variants need a real-time endpoint with instances")

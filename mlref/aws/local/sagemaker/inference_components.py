@@ -76,10 +76,10 @@ class InferenceComponents(Part):
             text = "Inference components copy count must be an integer larger than 0"
             raise validation(f"{text} at creation; scale in to 0 afterwards")
         with self._lock:
-            if name in self._records:
-                wanted = self._records[name].arn
-                raise validation(f'Cannot create already existing inference component "{wanted}".')
             record = Component(request, host.name, self._world.clock.now())
+            if any(each.arn == record.arn for each in self._records.values()):
+                text = "Cannot create already existing inference component"
+                raise validation(f'{text} "{record.arn}".')
             record.specification, record.copies = specification, copies
             self._records[name] = record
         self._begin(record, "Creating", lambda: self._copies.create(record))
@@ -242,7 +242,7 @@ class InferenceComponents(Part):
         most = needed.get("MaxMemoryRequiredInMb")
         if most is not None and most < needed["MinMemoryRequiredInMb"]:
             raise validation("MaxMemoryRequiredInMb must be at least MinMemoryRequiredInMb")
-        container = self._copies.containers(specification)[0]
+        container = self._copies.container(specification)
         if "Image" not in container:
             raise validation("a Container needs an Image")
         if container.get("Mode") == "MultiModel":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mlref.aws.local.errors import validation
+from mlref.aws.local.errors import AwsError, validation
 from mlref.aws.local.hosting.model_data import ModelDataError, require_readable
 from mlref.aws.local.services import Part, Request, Response, operation, page, selected
 from mlref.aws.local.world import World, arn
@@ -33,22 +33,21 @@ class Models(Part):
     def create_model(self, request: Request) -> Response:
         """CreateModel."""
         name = request["ModelName"]
-        found = self._models.get(name)
-        if found is not None:
-            raise validation(f'Cannot create already existing model "{found["ModelArn"]}".')
+        made = arn("sagemaker", f"model/{name.lower()}")
+        if any(each["ModelArn"] == made for each in list(self._models.values())):
+            raise validation(f'Cannot create already existing model "{made}".')
         primary, several = request.get("PrimaryContainer"), request.get("Containers", [])
         if (primary is None) == (not several):
             raise validation("give PrimaryContainer or Containers: exactly one of the two")
         containers = [self._whole(each) for each in ([primary] if primary else several)]
         role = request.get("ExecutionRoleArn")
         if role is not None:
-            made = arn("sagemaker", f"model/{name.lower()}")
             self._world.roles.trusts(role, "sagemaker.amazonaws.com", source=made)
         for container in containers:
             self._readable(container, role)
         model = {
             "ModelName": name,
-            "ModelArn": arn("sagemaker", f"model/{name.lower()}"),
+            "ModelArn": made,
             "CreationTime": self._world.clock.now(),
             "EnableNetworkIsolation": bool(request.get("EnableNetworkIsolation", False)),
         }
@@ -105,6 +104,19 @@ class Models(Part):
         found = self.found(name)
         primary = found.get("PrimaryContainer")
         return [primary] if primary is not None else found["Containers"]
+
+    def container(self, name: str) -> Mapping[str, Any]:
+        """The container of a model that has one.
+
+        Raises:
+            AwsError: there is no such model, or it has several containers.
+        """
+        found = self.containers(name)
+        if len(found) != 1:
+            text = f"the local AWS serves models of one container, and model {name} has"
+            text = f"{text} {len(found)}; put all into one container, or use a real account"
+            raise AwsError("UnsupportedOperation", text)
+        return found[0]
 
     def role(self, name: str) -> str | None:
         """The role of a model, or None.

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from mlref.aws.local.errors import conflict, not_found, validation
+from mlref.aws.local.hosting.capture import captures
 from mlref.aws.local.monitoring.definition import Definition
 from mlref.aws.local.sagemaker.endpoints import Endpoints
 from mlref.aws.local.services import Part, Request, Response, operation, page, selected
@@ -101,7 +102,7 @@ class MonitoringDefinitions(Part):
         """
         name = definition.endpoint
         found = self._endpoints.found(name).config_settings.get("DataCaptureConfig") or {}
-        if not found.get("EnableCapture"):
+        if not captures(found):
             raise validation(
                 f"the endpoint {name} captures no data; give its configuration a DataCaptureConfig "
                 f"with EnableCapture, and update it"

@@ -122,6 +122,11 @@ class Registry(Part):
                 )
             if not name and not group_name:
                 raise validation("Missing ARN. Give ModelPackageGroupName, or ModelPackageName.")
+            if group_name and request.get("Tags"):
+                raise validation(
+                    "a version has the tags of its group: leave Tags out, or give them to the "
+                    "group by CreateModelPackageGroup or AddTags"
+                )
             for member in ("SourceAlgorithmSpecification", "ValidationSpecification"):
                 if member in request:
                     text = f"the local AWS does not have {member} of a model package; leave it out"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.services import Part, Request, Response, operation, page
-from mlref.aws.local.tags import Tags
+from mlref.aws.local.tags import MOST, Tags, pairs_of
 
 __all__ = ["TagsPart"]
 
@@ -23,13 +23,14 @@ class TagsPart(Part):
     def add_tags(self, request: Request) -> Response:
         """AddTags."""
         arn = self._known(request)
-        self._tags.put(arn, {each["Key"]: each["Value"] for each in request["Tags"]})
+        self._tags.put(arn, pairs_of(request["Tags"]))
         return {"Tags": _pairs(self._tags.of(arn))}
 
     @operation
     def list_tags(self, request: Request) -> Response:
         """ListTags."""
-        return page(_pairs(self._tags.of(self._known(request))), request, into="Tags")
+        tags = self._tags.of(self._known(request))
+        return page(_pairs(tags), request, into="Tags", usual=MOST)
 
     @operation
     def delete_tags(self, request: Request) -> Response:

@@ -11,7 +11,8 @@ from mlref.aws.local.jobs.book import Book, one_instance
 from mlref.aws.local.jobs.inputs import require_bucket, require_inputs
 from mlref.aws.local.sagemaker.models import Models
 from mlref.aws.local.services import Part, Request, Response, operation, page, selected
-from mlref.aws.local.transform.run import PAYLOAD_MB, Settings, TransformRun
+from mlref.aws.local.transform.run import TransformRun
+from mlref.aws.local.transform.settings import MOST_MB, Settings
 from mlref.aws.local.world import World, arn
 
 __all__ = ["Launch", "TransformJobs"]
@@ -19,7 +20,6 @@ __all__ = ["Launch", "TransformJobs"]
 Launch = Callable[[Mapping[str, Any], str | None], Worker]
 """Starts a worker of a container, as DescribeModel gives it, in a role."""
 
-_MOST_MB = 100
 _KEPT = (
     "MaxConcurrentTransforms",
     "ModelClientConfig",
@@ -134,18 +134,18 @@ class TransformJobs(Part):
             raise _not_done(f"SplitType {given['SplitType']}", "give None or Line")
         if "DataCaptureConfig" in request:
             raise _not_done("DataCaptureConfig", "leave it out; endpoints have data capture")
-        size, at_once = request.get("MaxPayloadInMB"), request.get("MaxConcurrentTransforms") or 1
-        if (size or PAYLOAD_MB) * at_once > _MOST_MB:
-            raise validation(
-                "The product of MaxConcurrentTransforms and MaxPayloadInMB must not exceed "
-                f"{_MOST_MB} MB, got {at_once} and {size or PAYLOAD_MB}"
-            )
         resources = request["TransformResources"]
         one_instance(resources["InstanceCount"], resources["InstanceType"], "transform")
         try:
-            Settings(request)
+            settings = Settings(request)
         except ValueError as error:
             raise validation(str(error)) from error
+        at_once = request.get("MaxConcurrentTransforms") or 1
+        if settings.payload_mb * at_once > MOST_MB:
+            raise validation(
+                "The product of MaxConcurrentTransforms and MaxPayloadInMB must not exceed "
+                f"{MOST_MB} MB, got {at_once} and {settings.payload_mb}"
+            )
         require_bucket(self._world, request["TransformOutput"]["S3OutputPath"])
         require_inputs(self._world, source["S3DataType"], source["S3Uri"], role)
 

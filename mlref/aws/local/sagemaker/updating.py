@@ -1,6 +1,8 @@
 """An update of an endpoint: new workers, traffic step by step, and back if an alarm rings.
 
 The waiting between two steps is by the clock of the local AWS: an hour of baking can be moved on.
+An update is over when the workers that go have answered what they had begun. That takes real time,
+and happens in the background.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from mlref.aws.local.errors import AwsError
-from mlref.aws.local.hosting.hosting import GroupSpec, Hosting
+from mlref.aws.local.hosting.hosting import Hosting
 from mlref.aws.local.hosting.live import Group, Live
 from mlref.aws.local.hosting.rollout import Plan, Step
+from mlref.aws.local.hosting.specs import GroupSpec
 from mlref.aws.local.hosting.workers import WorkerError
 from mlref.aws.local.sagemaker.described import described_variants
 from mlref.aws.local.sagemaker.models import Models
@@ -38,6 +41,12 @@ class Update:
         spec: what it will be.
         plan: the steps.
         alarm: gives an alarm's state.
+        background: does something in a thread of its own.
+
+    Attributes:
+        config: the name of the configuration that it will have.
+        started: when it was asked for.
+        on_rollback: called when it is taken back, before anything else.
     """
 
     def __init__(
@@ -49,6 +58,7 @@ class Update:
         plan: Plan,
         *,
         alarm: Callable[[str], str],
+        background: Callable[[Callable[[], None]], object],
     ) -> None:
         self.config = spec.config
         self.started: datetime = world.clock.now()
@@ -60,6 +70,7 @@ class Update:
         self._spec = spec
         self._plan = plan
         self._alarm = alarm
+        self._background = background
         self._blue: Group | None = None
         self._green: Group | None = None
         self._step = 0
@@ -90,17 +101,23 @@ class Update:
         batches = self._plan.steps[0].instances is not None
         try:
             self._green = self._hosting.build(self._endpoint, self._spec, started=not batches)
-            self._take(self._plan.steps[0])
         except WorkerError as error:
             logger.warning("endpoint %s: %s", self._endpoint, error)
             self._back(str(error))
+            return
+        self._take(self._plan.steps[0])
 
     def _take(self, step: Step) -> None:
         blue, green = self._blue, self._green
         if blue is None or green is None:
             return
         if step.instances is not None:
-            self._batch(green, step)
+            try:
+                self._batch(green, step)
+            except WorkerError as error:
+                logger.warning("endpoint %s: %s", self._endpoint, error)
+                self._back(str(error))
+                return
         share = min(step.share, 1.0)
         new = replace(green, share=share)
         old = replace(blue, share=1.0 - share)
@@ -141,14 +158,20 @@ class Update:
         if self._step < len(self._plan.steps):
             self._take(self._plan.steps[self._step])
             return
-        if self._blue is not None:
-            self._hosting.retire(self._blue)
-        self._done(None)
+        self._end(self._blue, None)
 
     def _back(self, reason: str) -> None:
         self.on_rollback()
         if self._blue is not None:
             self._hosting.publish(Live(self._endpoint, (replace(self._blue, share=1.0),)))
-        if self._green is not None:
-            self._hosting.retire(self._green)
-        self._done(reason)
+        self._end(self._green, reason)
+
+    def _end(self, group: Group | None, reason: str | None) -> None:
+        """Let workers go that get no requests any more, and tell how it ended."""
+
+        def end() -> None:
+            if group is not None:
+                self._hosting.retire(group, drain=True)
+            self._done(reason)
+
+        self._background(end)

@@ -21,12 +21,12 @@ def lines_of(content: bytes) -> list[bytes]:
     return [line.removesuffix(b"\r") for line in lines]
 
 
-def pieces(lines: Iterable[bytes], *, most_bytes: int, single: bool) -> Iterator[Sequence[bytes]]:
+def pieces(lines: Iterable[bytes], *, most_bytes: float, single: bool) -> Iterator[Sequence[bytes]]:
     """As many lines as may be sent at a time.
 
     Args:
         lines: without their ends.
-        most_bytes: MaxPayloadInMB, in bytes.
+        most_bytes: MaxPayloadInMB, in bytes; infinite is as many as there are.
         single: whether the BatchStrategy is SingleRecord.
 
     Raises:

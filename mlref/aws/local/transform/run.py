@@ -3,17 +3,19 @@
     InProgress -> Completed | Failed | Stopping -> Stopped
 
 Each object gets one with ".out" behind its name. An object of which a piece failed gets none, and
-the job fails; those before it stay.
+the job fails when the others are done. All are saved at the end, so a job that is stopped saves
+nothing.
 
-Source: the Amazon SageMaker Developer Guide, "Batch transform for inference"; the API reference of
-CreateTransformJob.
+Source: the Amazon SageMaker Developer Guide, "Batch transform for inference" and its
+"Troubleshooting"; the API reference of CreateTransformJob, TransformOutput and StopTransformJob.
 """
 
 from __future__ import annotations
 
 import gzip
 import http.client
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
@@ -22,61 +24,20 @@ from typing import Any
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.workers import Worker, WorkerError
-from mlref.aws.local.jobs.inputs import DownloadError, Input, in_s3, inputs_of, require_readable
+from mlref.aws.local.jobs.inputs import DownloadError, Input, inputs_of, require_readable
 from mlref.aws.local.jobs.measures import LogStream
 from mlref.aws.local.jobs.outputs import Outputs
 from mlref.aws.local.jobs.run import REASON_CHARACTERS, Run
-from mlref.aws.local.transform.filters import Filter, LineError, LineFormat, joined
+from mlref.aws.local.transform.filters import LineError
 from mlref.aws.local.transform.pieces import lines_of, pieces
+from mlref.aws.local.transform.settings import Settings
 from mlref.aws.local.world import World
 
-__all__ = ["PAYLOAD_MB", "Settings", "TransformRun"]
-
-PAYLOAD_MB = 6
-"""MaxPayloadInMB unless a job says otherwise."""
+__all__ = ["TransformRun"]
 
 _LOG = "/aws/sagemaker/TransformJobs"
 _OK = 200
-_TIMEOUT_S = 600
-_MOST_AT_ONCE = 16
-
-
-class Settings:
-    """A request of CreateTransformJob, read.
-
-    Args:
-        request: already checked against the model of the operation.
-
-    Raises:
-        ValueError: a filter that SageMaker does not have, or for content that has no lines.
-    """
-
-    def __init__(self, request: Mapping[str, Any]) -> None:
-        given, output = request["TransformInput"], request["TransformOutput"]
-        processing = request.get("DataProcessing", {})
-        self.source: Mapping[str, str] = given["DataSource"]["S3DataSource"]
-        self.content_type: str = given.get("ContentType", "application/octet-stream")
-        self.gzip = given.get("CompressionType", "None") == "Gzip"
-        self.by_line = given.get("SplitType", "None") == "Line"
-        self.single = request.get("BatchStrategy", "MultiRecord") == "SingleRecord"
-        self.accept: str = output.get("Accept", "*/*")
-        self.lines_out = output.get("AssembleWith", "None") == "Line"
-        self.output = in_s3(output["S3OutputPath"]).rstrip("/")
-        self.at_once: int = min(request.get("MaxConcurrentTransforms") or 1, _MOST_AT_ONCE)
-        self.most_bytes: int = (request.get("MaxPayloadInMB") or PAYLOAD_MB) * 2**20
-        self.before = Filter.of(processing.get("InputFilter", "$"))
-        self.after = Filter.of(processing.get("OutputFilter", "$"))
-        self.join = processing.get("JoinSource", "None") == "Input"
-        self.processed = self.join or not (self.before.is_all and self.after.is_all)
-        if self.processed:
-            self.reads = LineFormat.of(self.content_type)
-            answered = self.content_type if self.accept == "*/*" else self.accept
-            self.answers = LineFormat.of(answered)
-            if not self.by_line:
-                raise ValueError("DataProcessing needs SplitType Line here")
-        client = request.get("ModelClientConfig", {})
-        self.timeout_s: float = client.get("InvocationsTimeoutInSeconds", _TIMEOUT_S)
-        self.retries: int = client.get("InvocationsMaxRetries", 3)
+_INVOCATIONS = "/invocations"
 
 
 class TransformRun(Run):
@@ -129,7 +90,6 @@ class TransformRun(Run):
                 super().stop()
 
     def _attempt(self, folder: Path) -> None:
-        del folder  # a transform job has none
         self.started = self.world.clock.now()
         settings, log = self._settings, LogStream(self.world, _LOG, self.name)
         try:
@@ -142,101 +102,166 @@ class TransformRun(Run):
         strategy = "SingleRecord" if settings.single else "MultiRecord"
         log.put(
             f"MaxConcurrentTransforms={settings.at_once}, "
-            f"MaxPayloadInMB={settings.most_bytes // 2**20}, BatchStrategy={strategy}"
+            f"MaxPayloadInMB={settings.payload_mb}, BatchStrategy={strategy}"
         )
-        reason = ""
+        reasons: list[str] = []
         try:
-            kind, uri = settings.source["S3DataType"], settings.source["S3Uri"]
-            for each in inputs_of(self.world.objects, kind, uri):
-                self._go_on()
-                self._transform(each, worker)
-        except (AwsError, DownloadError, LineError) as error:
-            reason = f"ClientError: {error}"
-        except (OSError, http.client.HTTPException) as error:
-            reason = f"AlgorithmError: the model container does not answer: {error}"
+            answered = self._transform(worker, folder, reasons)
         finally:
             worker.stop()
-            for line in (*worker.log().splitlines(), *reason.splitlines()):
+            for line in (*worker.log().splitlines(), *"\n".join(reasons).splitlines()):
                 log.put(line)
-        if reason:
-            self._failed(reason)
-        else:
-            self._end("Completed")
+        self._save(answered, reasons, log)
 
-    def _transform(self, each: Input, worker: Worker) -> None:
-        """Answer one object."""
-        settings = self._settings
+    def _transform(self, worker: Worker, folder: Path, reasons: list[str]) -> dict[str, Path]:
+        """Answer all objects, also those behind one that fails.
+
+        Args:
+            worker: answers.
+            folder: what is saved later is kept there.
+            reasons: gets why objects failed.
+
+        Returns:
+            Under which address of S3 each file is to be saved.
+        """
+        source, found = self._settings.source, {}
+        try:
+            objects = inputs_of(self.world.objects, source["S3DataType"], source["S3Uri"])
+        except AwsError as error:
+            reasons.append(f"ClientError: {error}")
+            return {}
+        for number, each in enumerate(objects):
+            self._go_on()
+            try:
+                content = self._answered(each, worker)
+            except (AwsError, DownloadError, LineError) as error:
+                reasons.append(f"ClientError: {error}")
+            except (OSError, http.client.HTTPException) as error:
+                what = f"the model container does not answer: {type(error).__name__}: {error}"
+                reasons.append(f"AlgorithmError: {each.uri}: {what}")
+            else:
+                kept = found[f"{self._settings.output}/{each.path}.out"] = folder / str(number)
+                kept.write_bytes(content)
+        return found
+
+    def _save(self, answered: Mapping[str, Path], reasons: list[str], log: LogStream) -> None:
+        """Save what was answered, and say how the job ended; nobody stops it meanwhile.
+
+        Args:
+            answered: as `_transform` gives it.
+            reasons: why objects failed.
+            log: of the job.
+        """
+        with self._lock:
+            self._go_on()
+            for uri, kept in answered.items():
+                try:
+                    self._outputs.put(uri, kept.read_bytes())
+                except (AwsError, DownloadError) as error:
+                    reasons.append(f"ClientError: {error}")
+                    log.put(reasons[-1])
+            if not reasons:
+                self._end("Completed")
+                return
+            more = f" (and {len(reasons) - 1} more; see the log)" if reasons[1:] else ""
+            self._failed(f"{reasons[0][: REASON_CHARACTERS - len(more)]}{more}")
+
+    def _answered(self, each: Input, worker: Worker) -> bytes:
+        """The answers to an object, as they are saved."""
         require_readable(self.world, self._role, each.uri)
         content = self.world.objects.get(each.uri)
         try:
-            if settings.gzip:
+            if self._settings.gzip:
                 content = _unpacked(content)
-            found = self._answered(content, worker)
+            answers = self._answers(content, worker)
         except LineError as error:
             raise LineError(f"{each.uri}: {error}") from error
-        self._outputs.put(f"{settings.output}/{each.path}.out", found)
-
-    def _answered(self, content: bytes, worker: Worker) -> bytes:
-        """The answers to an object, as they are saved."""
-        settings = self._settings
-        if not settings.by_line:
-            if len(content) > settings.most_bytes:
-                raise LineError(f"it has {len(content)} bytes, more than MaxPayloadInMB allows")
-            answers = [self._ask(worker, content)]
-        else:
-            cut = pieces(lines_of(content), most_bytes=settings.most_bytes, single=settings.single)
-            with ThreadPoolExecutor(settings.at_once) as pool:
-                answers = list(pool.map(lambda piece: self._piece(worker, piece), cut))
-        if not settings.lines_out:
+        if not self._settings.lines_out:
             return b"".join(answers)
         return b"".join(answer.removesuffix(b"\n") + b"\n" for answer in answers)
 
-    def _piece(self, worker: Worker, lines: Any) -> bytes:
+    def _answers(self, content: bytes, worker: Worker) -> list[bytes]:
+        """The answers to an object, piece by piece."""
+        settings = self._settings
+        if settings.by_line:
+            cut = pieces(lines_of(content), most_bytes=settings.most_bytes, single=settings.single)
+            with ThreadPoolExecutor(settings.at_once) as pool:
+                return list(pool.map(lambda piece: self._piece(worker, piece), cut))
+        if len(content) > settings.most_bytes:
+            raise LineError(f"it has {len(content)} bytes, more than MaxPayloadInMB allows")
+        if not settings.processed:
+            return [self._ask(worker, content)]
+        value = settings.reads.read(content)
+        answer = self._ask(worker, self._filtered([content], [value]))
+        return [self._made(value, answer)]
+
+    def _piece(self, worker: Worker, lines: Sequence[bytes]) -> bytes:
         """The answer to some lines, filtered and joined as the job wants it."""
         settings = self._settings
         self._go_on()
         if not settings.processed:
             return self._ask(worker, b"\n".join(lines))
         read = [settings.reads.read(line) for line in lines]
-        sent = lines
-        if not settings.before.is_all:
-            sent = [settings.reads.write(settings.before.apply(value)) for value in read]
-        answers = lines_of(self._ask(worker, b"\n".join(sent)))
+        answers = lines_of(self._ask(worker, self._filtered(lines, read)))
         if len(answers) != len(lines):
             raise LineError(
                 f"the model answered {len(lines)} lines with {len(answers)}, so no line can be "
                 "told its answer"
             )
-        made = []
-        for value, answer in zip(read, answers, strict=True):
-            found = settings.answers.read(answer)
-            found = joined(value, found) if settings.join else found
-            made.append(settings.answers.write(settings.after.apply(found)))
+        made = [self._made(value, answer) for value, answer in zip(read, answers, strict=True)]
         return b"\n".join(made) + b"\n"
 
+    def _filtered(self, records: Sequence[bytes], read: list[Any]) -> bytes:
+        """What the model gets of some records."""
+        settings = self._settings
+        if settings.before.is_all:
+            return b"\n".join(records)
+        return b"\n".join(settings.reads.write(settings.before.apply(value)) for value in read)
+
+    def _made(self, value: Any, answer: bytes) -> bytes:
+        """What is saved of a record and its answer."""
+        settings = self._settings
+        found = settings.answers.read(answer)
+        found = settings.reads.join(value, found) if settings.join else found
+        return settings.answers.write(settings.after.apply(found))
+
     def _ask(self, worker: Worker, body: bytes) -> bytes:
-        """What the model answers; asked again if it is not well.
+        """What the model answers; asked again if it is not well, or answers too late.
 
         Raises:
             LineError: it refuses, or is not well for too long.
+            OSError: it does not answer.
         """
-        settings = self._settings
-        headers = {"Content-Type": settings.content_type, "Accept": settings.accept}
-        for left in range(settings.retries, -1, -1):
-            connection = http.client.HTTPConnection(
-                "127.0.0.1", worker.port, timeout=settings.timeout_s
-            )
-            with closing(connection):
-                connection.request("POST", "/invocations", body, headers)
-                reply = connection.getresponse()
-                answer = reply.read()
-            if reply.status == _OK:
-                return answer
-            if reply.status < http.client.INTERNAL_SERVER_ERROR or not left:
-                break
+        for left in range(self._settings.retries, -1, -1):
+            try:
+                status, answer = self._asked(worker, body)
+            except (OSError, http.client.HTTPException):
+                if not (left and worker.alive):
+                    raise
+            else:
+                if status == _OK:
+                    return answer
+                if status < http.client.INTERNAL_SERVER_ERROR or not left:
+                    break
             self._go_on()
         said = answer.decode("utf-8", "replace")
-        raise LineError(f"the model answered with status {reply.status}: {said}")
+        raise LineError(f"the model answered with status {status}: {said}")
+
+    def _asked(self, worker: Worker, body: bytes) -> tuple[int, bytes]:
+        """Status and body of one answer."""
+        settings = self._settings
+        headers = {"Content-Type": settings.content_type, "Accept": settings.accept}
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", worker.port, timeout=settings.timeout_s
+        )
+        with closing(connection):
+            if math.isfinite(settings.most_bytes):
+                connection.request("POST", _INVOCATIONS, body, headers)
+            else:  # of any length, so AWS sends it in chunks
+                headers["Transfer-Encoding"] = "chunked"
+                connection.request("POST", _INVOCATIONS, [body], headers, encode_chunked=True)
+            reply = connection.getresponse()
+            return reply.status, reply.read()
 
     def _stopped_early(self) -> None:
         self._end("Stopped")

@@ -70,6 +70,22 @@ def test_a_policy_is_described_as_it_was_put(stage: Stage) -> None:
     assert response["PolicyARN"].endswith(resource)
 
 
+def test_policies_are_listed_ten_at_a_time(stage: Stage) -> None:
+    """And more cannot be asked for, unlike with the other lists."""
+    stage.register()
+    steps = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"ScalingAdjustment": 1}]}
+    for number in range(11):
+        stage.asked.put_scaling_policy(
+            **NAMED, PolicyName=f"p{number}", StepScalingPolicyConfiguration=steps
+        )
+    describe, named = stage.asked.describe_scaling_policies, {"ServiceNamespace": "sagemaker"}
+    first = describe(**named)
+    second = describe(**named, NextToken=first["NextToken"])
+    assert [len(each["ScalingPolicies"]) for each in (first, second)] == [10, 1]
+    code, message = _refused(describe, **named, MaxResults=11)
+    assert (code, message) == ("ValidationException", "MaxResults is from 1 to 10, got 11")
+
+
 def test_an_update_keeps_the_policy_and_its_alarms(stage: Stage) -> None:
     """With the new target."""
     stage.register()
@@ -170,6 +186,21 @@ def test_types_that_are_refused(stage: Stage, more: dict[str, Any], code: str) -
     stage.track(100)
     request = {**NAMED, "PolicyName": "p", **more}
     assert _refused(stage.asked.put_scaling_policy, **request)[0] == code
+
+
+def test_a_metric_on_which_no_alarm_can_be_made_changes_nothing(stage: Stage) -> None:
+    """The policy stays as it was, and the code is that of this service."""
+    stage.register()
+    stage.track(100)
+    before = stage.asked.describe_scaling_policies(ServiceNamespace="sagemaker")
+    metric = {"Namespace": "flights", "MetricName": "jobs", "Dimensions": []}
+    jobs = {"Id": "jobs", "MetricStat": {"Metric": metric, "Stat": "Sum"}, "ReturnData": False}
+    metrics = {"Metrics": [jobs, {"Id": "all", "Expression": "SUM(jobs)", "ReturnData": True}]}
+    given = {"TargetValue": 10.0, "CustomizedMetricSpecification": metrics}
+    request = {**NAMED, "PolicyName": "keep", "PolicyType": "TargetTrackingScaling", MEMBER: given}
+    code, message = _refused(stage.asked.put_scaling_policy, **request)
+    assert (code, "single number" in message) == ("ValidationException", True)
+    assert stage.asked.describe_scaling_policies(ServiceNamespace="sagemaker") == before
 
 
 def test_a_customized_metric_may_be_an_expression(stage: Stage) -> None:

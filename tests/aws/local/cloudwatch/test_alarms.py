@@ -153,6 +153,59 @@ def test_an_expression_watches_one_series(asked: Asked) -> None:
     assert alarm["Metrics"] == queries
 
 
+def _stat(name: str, period_s: int = 60) -> dict[str, Any]:
+    metric = {"Namespace": "flights", "MetricName": name, "Dimensions": []}
+    stat = {"Metric": metric, "Period": period_s, "Stat": "Sum"}
+    return {"Id": name, "MetricStat": stat, "ReturnData": False}
+
+
+@pytest.mark.parametrize(
+    ("queries", "told"),
+    [
+        ([_stat("a"), {"Id": "x", "Expression": "SUM(a)"}], "comes to a single number"),
+        ([_stat("a"), _stat("b"), {"Id": "x", "Expression": "[a, b]"}], "gives several"),
+        ([_stat("a"), {"Id": "x", "Expression": "METRICS()"}], "gives several"),
+        ([_stat("a"), _stat("b", 120), {"Id": "x", "Expression": "a + b"}],
+         "the same Period, got 60 and 120 seconds"),
+        ([_stat("a"), _stat("b", 300), {"Id": "x", "Expression": "2 * a"}],
+         "the same Period, got 60 and 300 seconds"),
+        ([*(_stat(f"m{n}") for n in range(11)), {"Id": "x", "Expression": "m1"}],
+         "at most 10 MetricStat, got 11"),
+        ([_stat("a"), *({"Id": f"x{n}", "Expression": "a", "ReturnData": n == 0}
+                        for n in range(11))], "at most 10 Expression, got 11"),
+        ([_stat("a"), {"Id": "x", "Expression": "ABS(a, a)"}], "takes 1 arguments, got 2"),
+    ],
+)  # fmt: skip
+def test_an_expression_that_can_never_be_computed_is_refused(
+    asked: Asked, queries: list[dict[str, Any]], told: str
+) -> None:
+    """At once, and not at each evaluation."""
+    kept = ("AlarmName", "EvaluationPeriods", "Threshold", "ComparisonOperator")
+    request = {name: ALARM[name] for name in kept}
+    code, message = _refused(asked.put_metric_alarm, **request, Metrics=queries)
+    assert (code, told in message) == ("ValidationError", True), message
+    assert asked.describe_alarms()["MetricAlarms"] == []
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "TIME_SERIES(100 / SUM(a))",
+        "a / (MAX(a) - MIN(a))",
+        "TIME_SERIES(LOG(SUM(a)))",
+        "FIRST(REMOVE_EMPTY([a, b]))",
+        "SUM([a, b]) / (STDDEV(a) + AVG([a, b]))",
+        "IF(a > AVG(a), a, b)",
+    ],
+)
+def test_an_expression_that_only_data_can_break_is_taken(asked: Asked, expression: str) -> None:
+    """Without data some of them divide by zero, or have nothing to choose from."""
+    kept = ("AlarmName", "EvaluationPeriods", "Threshold", "ComparisonOperator")
+    queries = [_stat("a"), _stat("b"), {"Id": "x", "Expression": expression}]
+    asked.put_metric_alarm(**{name: ALARM[name] for name in kept}, Metrics=queries)
+    assert len(asked.describe_alarms()["MetricAlarms"]) == 1
+
+
 def test_alarms_are_listed_by_filters(asked: Asked) -> None:
     """Names, a prefix, the state, an action; composite ones only if asked for."""
     _put(asked, "b")

@@ -277,21 +277,32 @@ def test_a_deleted_alarm_is_not_evaluated(
     assert (caught.value.code, caught.value.status) == ("ResourceNotFound", 404)
 
 
-def test_an_expression_that_fails_later_is_told(timers: Timers, book: AlarmBook) -> None:
-    """It gives several series, which only the data shows."""
-    del (settings := _alarm())["Statistic"], settings["Period"]
+def test_an_expression_that_fails_later_is_told(
+    store: MetricStore, timers: Timers, book: AlarmBook
+) -> None:
+    """Also where the state stays as it is; when it can be computed again, that is told too."""
+    del (settings := _alarm(TreatMissingData="ignore"))["Statistic"], settings["Period"]
     del settings["Namespace"], settings["MetricName"]
     metric = {"Namespace": "flights", "MetricName": "errors"}
-    one = {"Id": "m1", "ReturnData": False}
+    stat = {"Metric": metric, "Period": 60, "Stat": "Sum"}
     queries = [
-        {**one, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}},
-        {"Id": "all", "Expression": "METRICS()"},
+        {"Id": "m1", "MetricStat": stat, "ReturnData": False},
+        {"Id": "share", "Expression": "TIME_SERIES(10 / SUM(m1))"},
     ]
     book.put_metric({**settings, "Metrics": queries})
-    book.set_state("errors", "OK", "a test")
     timers.advance(60)
-    assert book.state_of("errors") == "INSUFFICIENT_DATA"
-    assert "an alarm watches one time series" in book.get("errors").reason
+    alarm = book.get("errors").described()
+    assert (alarm["StateValue"], alarm["EvaluationState"]) == (
+        "INSUFFICIENT_DATA",
+        "EVALUATION_ERROR",
+    )
+    assert alarm["StateReason"].endswith("the expression divides a number by zero")
+    store.put("flights", "errors", {}, {1.0: 1}, unit="Count")
+    timers.advance(60)
+    alarm = book.get("errors").described()
+    assert (alarm["StateValue"], "EvaluationState" in alarm) == ("ALARM", False)
+    timers.advance(600)
+    assert book.get("errors").described()["EvaluationState"] == "EVALUATION_ERROR"
 
 
 def test_threads_ask_while_alarms_are_evaluated(

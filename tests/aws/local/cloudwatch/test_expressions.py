@@ -122,6 +122,8 @@ def test_functions(text: str, expected: list[list[float | None]]) -> None:
         ("FILL(m1)", "the function takes 2 arguments, got 1"),
         ("FILL(m1, 'x')", "not expected there"),
         ("1 / 0 * m1", "divides a number by zero"),
+        ("TIME_SERIES(LOG(1 - SUM(m1)))", "gives nothing for 0.0"),
+        ("LAST(METRICS('other'))", "no time series of which one could be the first or the last"),
         ("METRICS(m1)", "METRICS takes nothing or a text in quotes"),
         ("[m1] + [m1]", "one list of time series, not two"),
         ("TIME_SERIES(m1)", "takes a number, not a time series"),

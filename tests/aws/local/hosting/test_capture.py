@@ -10,22 +10,29 @@ from typing import Any
 
 import pytest
 from support.aws import world
+from support.data_plane import Limited
+from support.roles import IMAGE, Roles
 
-from mlref.aws.local.hosting.capture import Capture, Exchange
+from mlref.aws.local.hosting.capture import Capture, Exchange, captures
 
 AT = datetime(2026, 2, 14, 17, 25, 49, 120_000, tzinfo=UTC)
 BOTH = [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}]
+TYPES = {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]}
+ROLE = "arn:aws:iam::123456789012:role/model"
 
 
-def _capture(percent: int = 100, options: Any = BOTH, **more: Any) -> tuple[Capture, Any]:
+def _capture(
+    percent: int = 100, options: Any = BOTH, *, roles: Any = None, **more: Any
+) -> tuple[Capture, Any]:
     config = {
         "EnableCapture": True,
         "InitialSamplingPercentage": percent,
         "DestinationS3Uri": "s3://captures/data/",
         "CaptureOptions": options,
+        "CaptureContentTypeHeader": TYPES,
         **more,
     }
-    place = world("captures")
+    place = world("captures", **({} if roles is None else {"roles": roles}))
     return Capture(config, "flights", place, random.Random(0)), place.objects  # noqa: S311 - no secret
 
 
@@ -44,6 +51,17 @@ def _exchange(**changed: Any) -> Exchange:
 def _records(objects: Any) -> list[dict[str, Any]]:
     keys = objects.keys("s3://captures/")
     return [json.loads(line) for key in keys for line in objects.get(key).splitlines()]
+
+
+def test_a_configuration_captures_unless_it_says_otherwise() -> None:
+    """EnableCapture "defaults to enabled", as the API reference has it."""
+    place = {"DestinationS3Uri": "s3://captures"}
+    assert [captures(each) for each in (place, {**place, "EnableCapture": False}, {}, None)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_a_record_is_as_the_guide_shows_it() -> None:
@@ -119,13 +137,55 @@ def test_only_the_sides_asked_for_are_kept(options: Any, sides: set[str]) -> Non
 def test_the_encoding_follows_the_content_type(
     kind: str, body: bytes, encoding: str, data: str
 ) -> None:
-    """What is neither CSV nor JSON, or no text, is base64; the configuration may add types."""
-    header = {"JsonContentTypes": ["application/json", "application/custom"]}
+    """What the configuration lists is text; all else, and what is no text, is base64."""
+    header = {**TYPES, "JsonContentTypes": ["application/json", "application/custom"]}
     capture, objects = _capture(CaptureContentTypeHeader=header)
     capture.keep(_exchange(request=body, request_type=kind))
     capture.flush()
     found = _records(objects)[0]["captureData"]["endpointInput"]
     assert (found["encoding"], found["data"]) == (encoding, data)
+
+
+@pytest.mark.parametrize(
+    ("header", "encodings"),
+    [
+        (None, ("BASE64", "BASE64")),
+        ({"CsvContentTypes": ["Text/CSV"]}, ("CSV", "BASE64")),
+        ({"JsonContentTypes": ["application/json"]}, ("BASE64", "JSON")),
+    ],
+)
+def test_a_type_that_nobody_lists_is_base64(header: Any, encodings: tuple[str, str]) -> None:
+    """Neither CSV nor JSON is text by default."""
+    capture, objects = _capture(CaptureContentTypeHeader=header or {})
+    capture.keep(_exchange())
+    capture.flush()
+    found = _records(objects)[0]["captureData"]
+    assert tuple(found[each]["encoding"] for each in ("endpointInput", "endpointOutput")) == (
+        encodings
+    )
+    if header is None:
+        assert found["endpointInput"]["data"] == "MSwy"
+
+
+def test_captures_are_saved_in_the_role_of_the_model(caplog: Any) -> None:
+    """Where it may not write they are lost, and the log says why; another model's are kept."""
+    capture, objects = _capture(
+        roles=Limited(("s3:PutObject", "arn:aws:s3:::captures/data/flights/B/"))
+    )
+    for variant in ("A", "B"):
+        capture.keep(_exchange(variant=variant, role=ROLE))
+    capture.flush()
+    assert len(_records(objects)) == 1
+    assert objects.keys("s3://captures/data/flights/B/")
+    assert f"1 captures of flights are lost: Access denied: the role {ROLE} lacks" in caplog.text
+
+
+def test_an_https_address_of_s3_is_one_of_s3() -> None:
+    """As the pattern of DestinationS3Uri allows."""
+    capture, objects = _capture(DestinationS3Uri="https://captures.s3.us-east-1.amazonaws.com/d")
+    capture.keep(_exchange())
+    capture.flush()
+    assert objects.keys("s3://captures/d/flights/A/")
 
 
 def test_a_sample_is_as_large_as_asked_for() -> None:
@@ -149,6 +209,42 @@ def test_a_bucket_that_is_gone_does_not_break_the_endpoint(caplog: Any) -> None:
     assert len(_records(objects)) == 1
 
 
+def test_a_role_that_may_write_keeps_captures(
+    account: Any, diabetes: Any, endpoint_of: Callable[..., str]
+) -> None:
+    """The model's: where it may only read, calls are answered, and nothing of them is kept."""
+    account.model(diabetes.artifact)
+    roles, model = Roles(account), account.name("model")
+    role = roles.role(read := {"Action": ["s3:GetObject", "s3:ListBucket"]})
+    uri = f"s3://{account.bucket}/{diabetes.artifact.digest}/model.tar.gz"
+    container = {"Image": IMAGE, "ModelDataUrl": uri}
+    account.sagemaker.create_model(
+        ModelName=model, ExecutionRoleArn=role, PrimaryContainer=container
+    )
+    capture = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{account.bucket}/in-role",
+        "CaptureOptions": BOTH,
+    }
+    name = endpoint_of(account.config(model, DataCaptureConfig=capture))
+    golden = json.loads((diabetes.artifact.folder / "golden.json").read_text())
+
+    def kept() -> int:
+        account.sagemaker_runtime.invoke_endpoint(
+            EndpointName=name,
+            ContentType="application/json",
+            Body=json.dumps({"instances": golden["instances"][:1]}),
+        )
+        listed = account.s3.list_objects_v2(Bucket=account.bucket, Prefix="in-role/")
+        return int(listed["KeyCount"])
+
+    told = account.sagemaker.describe_endpoint(EndpointName=name)["DataCaptureConfig"]
+    assert (told["EnableCapture"], told["CaptureStatus"]) == (True, "Started")  # as it is not said
+    assert kept() == 0
+    roles.put(role, read, {"Action": "s3:PutObject"})
+    assert kept() == 1
+
+
 def test_a_call_that_was_answered_can_be_read_at_once(
     account: Any, diabetes: Any, endpoint_of: Callable[..., str]
 ) -> None:
@@ -158,6 +254,7 @@ def test_a_call_that_was_answered_can_be_read_at_once(
         "InitialSamplingPercentage": 100,
         "DestinationS3Uri": f"s3://{account.bucket}/captures",
         "CaptureOptions": BOTH,
+        "CaptureContentTypeHeader": TYPES,
     }
     name = endpoint_of(account.config(account.model(diabetes.artifact), DataCaptureConfig=capture))
     golden = json.loads((diabetes.artifact.folder / "golden.json").read_text())

@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from support.plant import Launches, goes_on, working
+from support.waiting import until
 
 from mlref.aws.local.hosting.fleet import Fleet
 from mlref.aws.local.hosting.workers import WorkerError
-
-
-class FakeWorker:
-    """A worker that does nothing; the processes have tests of their own."""
-
-    def __init__(self, number: int) -> None:
-        self.name = f"i-{number}"
-        self.port = number
-        self.alive = True
-        self.stopped = False
-
-    def log(self) -> str:
-        """What it printed."""
-        return ""
-
-    def stop(self) -> None:
-        """End."""
-        self.alive = False
-        self.stopped = True
-
-
-class Launches:
-    """Gives workers, and fails where it is told to."""
-
-    def __init__(self, *, failing: int | None = None) -> None:
-        self.made: list[FakeWorker] = []
-        self.failing = failing
-
-    def __call__(self) -> FakeWorker:
-        """The next one."""
-        number = len(self.made) + 1
-        if number == self.failing:
-            raise WorkerError("did not pass the ping health check")
-        self.made.append(FakeWorker(number))
-        return self.made[-1]
 
 
 def test_it_grows_and_shrinks_to_what_is_desired() -> None:
@@ -79,6 +48,20 @@ def test_the_one_with_least_to_do_is_picked() -> None:
     assert fleet.pick() is fleet.slots[1]
 
 
+def test_the_most_requests_at_a_time_are_counted_for_each_worker() -> None:
+    """Since it was last asked; those that go on count again."""
+    fleet = Fleet("e/A", Launches(), 0)
+    assert fleet.peak() == 0
+    fleet.resize(2)
+    for slot in fleet.slots:
+        fleet.begin(slot)
+        fleet.begin(slot)
+    fleet.begin(fleet.slots[0])
+    for _ in range(2):
+        fleet.give(fleet.slots[0])
+    assert (fleet.peak(), fleet.peak()) == (2.5, 1.5)
+
+
 def test_without_workers_none_is_picked() -> None:
     """Neither before the first nor after the last."""
     assert Fleet("e/A", Launches(), 0).pick() is None
@@ -100,3 +83,54 @@ def test_a_stopped_fleet_starts_nothing() -> None:
     fleet.desired = 2
     fleet.settle()
     assert launches.made == []
+
+
+def test_a_worker_that_goes_answers_what_it_has_begun() -> None:
+    """It gets nothing new, and is stopped when the last answer is there; an idle one at once."""
+    launches = Launches()
+    fleet = Fleet("e/A", launches, 0)
+    fleet.resize(3)
+    busy = fleet.slots[1]
+    fleet.begin(busy)
+    with working(lambda: fleet.resize(1)) as thread:
+        until(lambda: launches.made[2].stopped)
+        assert busy.gone
+        assert not launches.made[1].stopped
+        assert len(fleet) == 1
+        fleet.settle()  # meanwhile others may be replaced
+        assert goes_on(thread)
+        fleet.give(busy)
+    assert [worker.stopped for worker in launches.made] == [False, True, True]
+
+
+def test_all_may_answer_before_they_end() -> None:
+    """When an update replaces them; when their endpoint is deleted, nobody waits for them."""
+    launches = Launches()
+    fleets = [Fleet("e/A", launches, 0) for _ in range(2)]
+    for fleet in fleets:
+        fleet.resize(1)
+        fleet.begin(fleet.slots[0])
+    (slot,) = fleets[0].slots
+    with working(lambda: fleets[0].stop(drain=True)) as thread:
+        assert goes_on(thread)
+        assert not launches.made[0].stopped
+        fleets[0].give(slot)
+    fleets[1].stop()
+    assert launches.alive == 0
+
+
+def test_nobody_waits_for_an_answer_for_ever() -> None:
+    """There is a limit; and when all ends, none waits any more."""
+    launches, hurry = Launches(), threading.Event()
+    fleet = Fleet("e/A", launches, 0, drain_s=0.05)
+    fleet.resize(1)
+    fleet.begin(fleet.slots[0])
+    fleet.stop(drain=True)
+    assert launches.made[0].stopped
+    fleet = Fleet("e/A", launches, 0, hurry=hurry)
+    fleet.resize(1)
+    fleet.begin(fleet.slots[0])
+    with working(lambda: fleet.stop(drain=True)) as thread:
+        assert goes_on(thread)
+        hurry.set()
+    assert launches.made[1].stopped

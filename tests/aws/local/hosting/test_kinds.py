@@ -203,6 +203,23 @@ def test_an_asynchronous_failure_lies_in_s3_and_is_told(
         assert reason in told["failureReason"]
 
 
+def test_an_asynchronous_endpoint_has_the_metrics_of_the_guide_alone(
+    account: Any, later: str, mailbox: dict[str, str], body: str
+) -> None:
+    """Invocations and requests at the same time are told of real-time endpoints only."""
+    account.s3.put_object(Bucket=account.bucket, Key="asked/3.json", Body=body)
+    account.sagemaker_runtime.invoke_endpoint_async(
+        EndpointName=later, InputLocation=f"s3://{account.bucket}/asked/3.json", ContentType=JSON
+    )
+    _message(account, mailbox)
+    account.cloud.advance(60)
+    dimensions = [{"Name": "EndpointName", "Value": later}]
+    pages = account.cloudwatch.get_paginator("list_metrics").paginate(Dimensions=dimensions)
+    names = {each["MetricName"] for page in pages for each in page["Metrics"]}
+    assert {"ApproximateBacklogSize", "InvocationsProcessed", "ModelLatency"} <= names
+    assert not {"Invocations", "InvocationsPerInstance", "ConcurrentRequestsPerModel"} & names
+
+
 def test_requests_wait_while_there_is_no_instance(
     account: Any, later: str, mailbox: dict[str, str], body: str
 ) -> None:
@@ -243,6 +260,15 @@ def test_each_kind_of_endpoint_has_its_own_call(
     direct = endpoint_of(account.config(account.model(diabetes.artifact)))
     with pytest.raises(ClientError, match="use InvokeEndpoint"):
         runtime.invoke_endpoint_async(EndpointName=direct, InputLocation="s3://models/x")
+
+
+def test_an_asynchronous_endpoint_needs_a_place_for_its_answers(
+    account: Any, diabetes: Any
+) -> None:
+    """Refused when it is configured, and not when the first answer is there."""
+    with pytest.raises(ClientError, match="needs S3OutputPath") as caught:
+        account.config(account.model(diabetes.artifact), AsyncInferenceConfig={"OutputConfig": {}})
+    assert caught.value.response["Error"]["Code"] == "UnsupportedOperation"
 
 
 def test_an_answer_may_come_in_a_stream(

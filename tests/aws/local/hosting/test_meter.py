@@ -40,6 +40,32 @@ def test_every_metric_has_aws_s_name_unit_and_dimensions() -> None:
     assert {each["namespace"] for each in metrics.puts} == {"AWS/SageMaker"}
 
 
+def test_of_what_waited_in_a_queue_only_errors_and_the_model_are_told() -> None:
+    """The guide lists what asynchronous endpoints publish, and says that nothing else is."""
+    metrics = RecordedMetrics()
+    meter = Meter(metrics, "flights", "A")
+    meter.count(424, 0.002, 0.0, instances=1, model_status=500, queued=True)
+    meter.flush()
+    assert {each["name"]: each["values"] for each in metrics.puts} == {
+        "Invocation4XXErrors": {0.0: 1},
+        "Invocation5XXErrors": {1.0: 1},
+        "ModelLatency": {2000: 1},
+    }
+
+
+def test_requests_at_the_same_time_are_a_metric_of_high_resolution() -> None:
+    """Of a variant for each model, of an inference component for each copy."""
+    metrics = RecordedMetrics()
+    Meter(metrics, "flights", "A").concurrent(2.5)
+    Meter(metrics, "flights", "A", component="copies").concurrent(1.0)
+    model, copy = metrics.puts
+    assert (model["name"], model["values"]) == ("ConcurrentRequestsPerModel", {2.5: 1})
+    assert model["dimensions"] == {"EndpointName": "flights", "VariantName": "A"}
+    assert (copy["name"], copy["values"]) == ("ConcurrentRequestsPerCopy", {1.0: 1})
+    assert copy["dimensions"] == {"InferenceComponentName": "copies"}
+    assert {each["resolution_s"] for each in metrics.puts} == {1}
+
+
 def test_cloudwatch_tells_of_calls_at_once(
     account: Any, diabetes: Any, endpoint_of: Callable[..., str]
 ) -> None:

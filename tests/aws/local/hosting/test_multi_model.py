@@ -233,6 +233,7 @@ def test_exchanges_are_captured(zoo: Zoo) -> None:
             "InitialSamplingPercentage": 100,
             "DestinationS3Uri": f"s3://{zoo.account.bucket}/captured",
             "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+            "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
         }
     )
     zoo.ask("a.tar.gz")

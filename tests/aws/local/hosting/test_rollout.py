@@ -16,6 +16,11 @@ def _blue_green(kind: str, *, wait_s: int = 300, after_s: int = 0, **sizes: Any)
     return {"BlueGreenUpdatePolicy": policy}
 
 
+def _rolling(kind: str, value: int) -> dict[str, Any]:
+    size = {"Type": kind, "Value": value}
+    return {"RollingUpdatePolicy": {"MaximumBatchSize": size, "WaitIntervalInSeconds": 60}}
+
+
 def _steps(config: dict[str, Any], instances: int) -> list[tuple[float, float]]:
     return [(step.share, step.wait_s) for step in plan(config, instances).steps]
 
@@ -26,15 +31,15 @@ def test_without_a_configuration_all_goes_at_once() -> None:
 
 
 def test_all_at_once_is_watched_before_the_old_ones_go() -> None:
-    """The longer of the two waits counts."""
-    assert _steps(_blue_green("ALL_AT_ONCE", wait_s=0, after_s=600), 3) == [(1.0, 600.0)]
+    """For the baking period, and then for as long as the termination waits."""
+    assert _steps(_blue_green("ALL_AT_ONCE", wait_s=300, after_s=600), 3) == [(1.0, 900.0)]
 
 
 def test_a_canary_is_a_part_and_then_all() -> None:
-    """One of four instances, then the rest; the old ones stay a while."""
+    """One of four instances, then the rest, which bakes likewise; the old ones stay a while."""
     size = {"CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}
     steps = _steps(_blue_green("CANARY", wait_s=300, after_s=120, **size), 4)
-    assert steps == [(0.25, 300.0), (1.0, 120.0)]
+    assert steps == [(0.25, 300.0), (1.0, 420.0)]
 
 
 @pytest.mark.parametrize(
@@ -44,18 +49,25 @@ def test_a_canary_is_a_part_and_then_all() -> None:
 def test_linear_steps_are_equal_and_the_last_is_what_is_left(
     percent: int, shares: list[float]
 ) -> None:
-    """25 % makes four steps, 30 % as well."""
+    """25 % makes four steps, 30 % as well; each is watched, also the last."""
     size = {"LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": percent}}
-    found = [share for share, _ in _steps(_blue_green("LINEAR", **size), 10)]
-    assert found == pytest.approx(shares)
+    found = _steps(_blue_green("LINEAR", **size), 10)
+    assert [share for share, _ in found] == pytest.approx(shares)
+    assert {wait_s for _, wait_s in found} == {300.0}
 
 
 def test_a_rolling_update_goes_by_batches_of_instances() -> None:
     """Two of five, four of five, five of five."""
-    size = {"Type": "INSTANCE_COUNT", "Value": 2}
-    policy = {"MaximumBatchSize": size, "WaitIntervalInSeconds": 60}
-    found = plan({"RollingUpdatePolicy": policy}, 5)
+    found = plan(_rolling("INSTANCE_COUNT", 2), 5)
     assert [(step.instances, step.share) for step in found.steps] == [(2, 0.4), (4, 0.8), (5, 1.0)]
+
+
+def test_a_rolling_update_goes_back_at_once() -> None:
+    """RollbackMaximumBatchSize changes nothing: the old instances are all still there."""
+    config = _rolling("CAPACITY_PERCENT", 50)
+    back = {"RollbackMaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1}}
+    policy = {**config["RollingUpdatePolicy"], **back}
+    assert plan({"RollingUpdatePolicy": policy}, 4) == plan(config, 4)
 
 
 def test_alarms_and_the_limit_are_kept() -> None:
@@ -74,12 +86,23 @@ def test_alarms_and_the_limit_are_kept() -> None:
         (_blue_green("LINEAR"), "needs LinearStepSize"),
         (
             _blue_green("CANARY", CanarySize={"Type": "INSTANCE_COUNT", "Value": 5}),
-            "5 instances is more than all 4",
+            "CanarySize must be at most 50% of the capacity, got 5 of 4 instances",
         ),
         (
             _blue_green("CANARY", CanarySize={"Type": "CAPACITY_PERCENT", "Value": 60}),
-            "at most 50 %",
+            "at most 50% of the capacity, got 60 %",
         ),
+        (
+            _blue_green("LINEAR", LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 100}),
+            "LinearStepSize must be 10% to 50% of the capacity, got 100 %",
+        ),
+        (
+            _blue_green("LINEAR", LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 9}),
+            "10% to 50%",
+        ),
+        (_rolling("CAPACITY_PERCENT", 51), "MaximumBatchSize must be 5% to 50%"),
+        (_rolling("CAPACITY_PERCENT", 4), "5% to 50%"),
+        (_rolling("INSTANCE_COUNT", 3), "got 3 of 4 instances"),
         (
             {**_blue_green("ALL_AT_ONCE"), "RollingUpdatePolicy": {"MaximumBatchSize": {}}},
             "not both",

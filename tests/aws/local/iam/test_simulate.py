@@ -142,11 +142,14 @@ def test_results_come_in_pages(account: Any, role: str) -> None:
 
 
 def test_what_is_wrong_is_told(account: Any, role: str) -> None:
-    """A role that is not there, a wildcard, a draft that is none, a marker of nobody."""
+    """A role that is not there, a session, a wildcard, a draft that is none, a marker of nobody."""
     ask = account.iam.simulate_principal_policy
     nobody = "arn:aws:iam::123456789012:role/nobody-at-all"
     code, message = refused(ask, PolicySourceArn=nobody, ActionNames=["s3:GetObject"])
     assert (code, nobody in message) == ("NoSuchEntity", True)
+    session = "arn:aws:sts::123456789012:assumed-role/sagemaker/ann"
+    code, message = refused(ask, PolicySourceArn=session, ActionNames=["s3:GetObject"])
+    assert (code, message) == ("InvalidInput", f"Invalid Entity Arn: {session}")
     code, message = refused(ask, PolicySourceArn=role, ActionNames=["s3:Get*"])
     assert (code, "without wildcards" in message) == ("InvalidInput", True)
     draft = {"PolicyInputList": ["{}"], "ActionNames": ["s3:GetObject"]}

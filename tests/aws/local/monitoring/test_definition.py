@@ -54,8 +54,26 @@ def test_both_spellings_say_the_same() -> None:
     assert one == Definition.of_schedule(in_schedule())
     assert (one.endpoint, one.role, one.output) == ("flights", ROLE, "s3://b/reports")
     assert (one.statistics, one.constraints) == (None, "s3://b/constraints.json")
-    assert one.publishes
-    assert not Definition.of_data_quality(data_quality()).publishes
+
+
+@pytest.mark.parametrize(
+    ("environment", "publishes"),
+    [
+        ({}, True),
+        ({"publish_cloudwatch_metrics": "Enabled"}, True),
+        ({"publish_cloudwatch_metrics": "Disabled"}, False),
+    ],
+)
+def test_cloudwatch_is_told_unless_the_variable_says_otherwise(
+    *, environment: dict[str, str], publishes: bool
+) -> None:
+    """Container Contract Inputs: for a job of a schedule, it "is set to Enabled"."""
+    given = data_quality(specification={"Environment": environment})
+    assert Definition.of_data_quality(given).publishes is publishes
+    schedule = {**in_schedule(), "Environment": environment}
+    assert Definition.of_schedule(schedule).publishes is publishes
+    del schedule["Environment"]
+    assert Definition.of_schedule(schedule).publishes
 
 
 @pytest.mark.parametrize(

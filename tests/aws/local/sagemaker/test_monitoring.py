@@ -22,6 +22,7 @@ def monitor(account: Any, diabetes: Any) -> Iterator[Monitor]:
         "InitialSamplingPercentage": 100,
         "DestinationS3Uri": f"s3://{account.bucket}/monitored",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
     }
     config = account.config(account.model(diabetes.artifact), DataCaptureConfig=capture)
     name = account.endpoint(config)
@@ -51,9 +52,7 @@ def made(monitor: Monitor) -> Iterator[None]:
 @pytest.mark.usefixtures("made")
 def test_a_change_of_units_is_found_in_its_hour(monitor: Monitor, against: dict[str, Any]) -> None:
     """Fahrenheit is as ever; Celsius is a violation, of that column alone, and a metric says so."""
-    schedule = monitor.schedule(
-        monitor.definition(against, publish_cloudwatch_metrics="Enabled"), **HOURLY
-    )
+    schedule = monitor.schedule(monitor.definition(against), **HOURLY)
     monitor.next_hour()  # with what the fixture asked, or nothing
     monitor.ask(rows(1))
     monitor.next_hour()

@@ -35,7 +35,8 @@ class Place:
 
     def listed(self, **filters: Any) -> list[str]:
         """The ARNs that ListModelPackages gives, without what they have in common."""
-        found = self.ask.list_model_packages(**filters)["ModelPackageSummaryList"]
+        told = self.ask.list_model_packages(**{"MaxResults": 100, **filters})
+        found = told["ModelPackageSummaryList"]
         return [each["ModelPackageArn"].removeprefix(f"{PREFIX}model-package/") for each in found]
 
 
@@ -172,11 +173,11 @@ def test_lists_are_filtered_sorted_and_paged(place: Place) -> None:
     assert after == ["flights/10", "flights/11"]
     assert place.listed(**group, NameContains="light") == everything
     assert place.listed(**group, NameContains="1") == []
-    first = place.ask.list_model_packages(**group, MaxResults=8)
-    second = place.ask.list_model_packages(**group, MaxResults=8, NextToken=first["NextToken"])
-    assert len(first["ModelPackageSummaryList"]) == 8
-    assert len(second["ModelPackageSummaryList"]) == 3
-    assert "NextToken" not in second
+    for size, sizes in (({"MaxResults": 8}, [8, 3]), ({}, [10, 1])):
+        first = place.ask.list_model_packages(**group, **size)
+        second = place.ask.list_model_packages(**group, **size, NextToken=first["NextToken"])
+        assert [len(each["ModelPackageSummaryList"]) for each in (first, second)] == sizes
+        assert "NextToken" not in second
 
 
 def test_several_are_described_at_once_and_what_is_missing_is_told(place: Place) -> None:

@@ -90,6 +90,43 @@ def test_instances_follow_the_load(
     assert variant["CurrentInstanceCount"] == 2
 
 
+@pytest.mark.parametrize("kind", ["Model", "Copy"])
+def test_requests_at_the_same_time_are_followed_within_a_minute(
+    account: Any, shop: Shop, colour: str, endpoint_of: Callable[..., str], kind: str
+) -> None:
+    """One at a time, at a target of a half for each worker, needs two; every 10 s counts."""
+    if kind == "Model":
+        name, of = endpoint_of(account.config(colour)), "SageMakerVariant"
+        target, dimension = _target(f"endpoint/{name}/variant/A", INSTANCES), "EndpointName"
+    else:
+        name, of = shop.made(colour), "SageMakerInferenceComponent"
+        target, dimension = _target(f"inference-component/{name}"), "InferenceComponentName"
+    scaling, named = account.application_autoscaling, {"Name": dimension, "Value": name}
+    scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=2)
+    policy = _tracked(f"{of}ConcurrentRequestsPer{kind}HighResolution")
+    policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] = 0.5
+    scaling.put_scaling_policy(**target, **policy)
+    done: list[Any] = []
+    for _ in range(10):  # a period in which time went on by itself may have no request
+        if kind == "Model":
+            account.sagemaker_runtime.invoke_endpoint(
+                EndpointName=name, ContentType="text/csv", Body=CSV_ROWS
+            )
+        else:
+            shop.ask(name)
+        account.cloud.advance(10)
+        done = scaling.describe_scaling_activities(
+            ServiceNamespace="sagemaker", ResourceId=target["ResourceId"]
+        )["ScalingActivities"]
+        if done:
+            break
+    assert "to 2" in done[0]["Description"]
+    (metric,) = account.cloudwatch.list_metrics(
+        MetricName=f"ConcurrentRequestsPer{kind}", Dimensions=[named]
+    )["Metrics"]
+    assert metric["Namespace"] == "AWS/SageMaker"
+
+
 def test_a_target_goes_with_its_endpoint(account: Any, colour: str) -> None:
     """And those of others with names that begin alike stay."""
     name, other = (account.endpoint(account.config(colour)) for _ in range(2))

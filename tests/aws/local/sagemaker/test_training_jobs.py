@@ -248,6 +248,30 @@ step = sum(1 for each in here.iterdir())
     assert [each["Key"].rpartition("/")[2] for each in found] == ["step-0", "step-1"]
 
 
+def test_checkpoints_are_saved_while_the_script_runs(trainer: Trainer) -> None:
+    """The guide has them "stored in real time": whoever kills the job finds the last ones."""
+    script = "open('/opt/ml/checkpoints/step-1', 'w').write('x')\n" + WAIT
+    prefix = str(trainer.account.name("checkpoints"))
+    name = trainer.begin(script, CheckpointConfig={"S3Uri": f"s3://{trainer.bucket}/{prefix}"})
+    listed = trainer.account.s3.list_objects_v2
+    found = until(lambda: listed(Bucket=trainer.bucket, Prefix=f"{prefix}/").get("Contents"))
+    assert trainer.told(name)["SecondaryStatus"] == "Training"
+    assert [each["Key"] for each in found] == [f"{prefix}/step-1"]
+    trainer.account.sagemaker.stop_training_job(TrainingJobName=name)
+    assert trainer.ended(name)["TrainingJobStatus"] == "Stopped"
+
+
+def test_no_instance_is_kept_for_the_next_job(trainer: Trainer) -> None:
+    """KeepAlivePeriodInSeconds is described; there is no warm pool to tell of."""
+    name = trainer.begin("pass", ResourceConfig={"KeepAlivePeriodInSeconds": 600})
+    told = trainer.ended(name)
+    assert told["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 600
+    assert "WarmPoolStatus" not in told
+    for status in ("Available", "InUse", "Reused", "Terminated"):
+        listed = trainer.account.sagemaker.list_training_jobs(WarmPoolStatusEquals=status)
+        assert listed["TrainingJobSummaries"] == []
+
+
 def test_an_entry_point_replaces_script_mode(trainer: Trainer) -> None:
     """ContainerEntrypoint and ContainerArguments, as own containers are started."""
     command = {

@@ -90,6 +90,7 @@ def expected(account: Any, colour: str) -> list[str]:
         {},
         {"BatchStrategy": "SingleRecord", "MaxConcurrentTransforms": 8},
         {"BatchStrategy": "MultiRecord", "MaxPayloadInMB": 1, "MaxConcurrentTransforms": 4},
+        {"MaxPayloadInMB": 0, "MaxConcurrentTransforms": 20},
     ],
 )
 def test_answers_are_those_of_an_endpoint_in_order(
@@ -135,13 +136,13 @@ def test_a_whole_object_and_gzip(
 
 
 def test_a_line_that_is_refused_fails_the_job(account: Any, run: Callable[..., Any]) -> None:
-    """What was done before stays, the object with the bad line gets nothing; the log tells why."""
+    """The object with the bad line gets nothing, the others are answered; the log tells why."""
     good = "\n".join(LINES[:4]).encode()
     told = run({"a.csv": good, "b.csv": good + b"\nred,many,1", "c.csv": good})
     assert told["TransformJobStatus"] == "Failed"
     assert "b.csv" in told["FailureReason"]
     assert "422" in told["FailureReason"]
-    assert set(_saved(account, told)) == {"a.csv.out"}
+    assert set(_saved(account, told)) == {"a.csv.out", "c.csv.out"}
     lines = account.logs.filter_log_events(
         logGroupName="/aws/sagemaker/TransformJobs", logStreamNamePrefix=told["TransformJobName"]
     )["events"]
@@ -183,10 +184,32 @@ def test_jobs_are_listed_and_an_ended_one_is_not_stopped(
             {"TransformInput": {"SplitType": "None"}, "DataProcessing": {"JoinSource": "Input"}},
             "needs SplitType Line",
         ),
+        (
+            {"TransformOutput": {"AssembleWith": "None"},
+             "DataProcessing": {"JoinSource": "Input"}},
+            "needs AssembleWith Line",
+        ),
+        (
+            {"TransformOutput": {"Accept": "application/jsonlines"},
+             "DataProcessing": {"JoinSource": "Input"}},
+            "needs an Accept that is the ContentType, got 'application/jsonlines' and 'text/csv'",
+        ),
+        (
+            {"TransformInput": {"ContentType": "application/jsonlines"},
+             "TransformOutput": {"Accept": "application/jsonlines", "AssembleWith": "None"},
+             "DataProcessing": {"JoinSource": "Input"}},
+            "needs an AssembleWith that is the SplitType",
+        ),
+        (
+            {"TransformInput": {"ContentType": "application/jsonlines", "SplitType": "None"},
+             "TransformOutput": {"Accept": "application/jsonlines", "AssembleWith": "None"},
+             "DataProcessing": {"InputFilter": "$.x"}},
+            "UnsupportedOperation.*jsonlines with SplitType None",
+        ),
         ({"TransformOutput": {"S3OutputPath": "s3://no-such-bucket/x"}}, "cannot be used"),
         ({"TransformResources": {"InstanceCount": 3}}, "ResourceLimitExceeded"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_refused_before_anything_starts(
     run: Callable[..., Any], more: dict[str, Any], message: str
 ) -> None:

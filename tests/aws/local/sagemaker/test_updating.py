@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,22 @@ from botocore.exceptions import ClientError
 from support.waiting import until
 
 from mlref.aws.strict import check_response
+from mlref.study.labs.small_models import model_data
+
+HANDLERS = """
+import os
+
+def input_fn(body, content_type):
+    return body
+
+def predict_fn(body, model):
+    if os.environ.get("FAILS"):
+        raise RuntimeError("no answer")
+    return os.environ["VERSION"]
+
+def output_fn(version, accept):
+    return version, "text/plain"
+"""
 
 
 def _blue_green(kind: str, *, wait_s: int, after_s: int = 0, **sizes: Any) -> dict[str, Any]:
@@ -22,16 +37,14 @@ def _blue_green(kind: str, *, wait_s: int, after_s: int = 0, **sizes: Any) -> di
 
 
 @pytest.fixture
-def invoke(account: Any, diabetes: Any) -> Callable[[str], str]:
-    """Asks an endpoint once; returns the variant that answered."""
-    golden = json.loads((diabetes.artifact.folder / "golden.json").read_text())
-    body = json.dumps({"instances": golden["instances"][:1]})
+def invoke(account: Any) -> Callable[[str], str]:
+    """Asks an endpoint once; returns the version that answered."""
 
     def call(name: str) -> str:
         reply = account.sagemaker_runtime.invoke_endpoint(
-            EndpointName=name, ContentType="application/json", Body=body
+            EndpointName=name, ContentType="text/plain", Body=b"which?"
         )
-        return str(reply["InvokedProductionVariant"])
+        return str(reply["Body"].read().decode())
 
     return call
 
@@ -41,11 +54,28 @@ def _shares(invoke: Callable[[str], str], name: str, count: int = 200) -> Counte
         return Counter(pool.map(invoke, [name] * count))
 
 
+@pytest.fixture(scope="module")
+def archive(account: Any) -> str:
+    """Model data that answers with its version."""
+    account.s3.put_object(Bucket=account.bucket, Key="versions.tar.gz", Body=model_data(HANDLERS))
+    return f"s3://{account.bucket}/versions.tar.gz"
+
+
 @pytest.fixture
-def configs(account: Any, diabetes: Any) -> tuple[str, str]:
-    """Two configurations: the variant A of one instance, and Z of one."""
-    model = account.model(diabetes.artifact)
-    return account.config(model), account.config(model, variants={"A": {"VariantName": "Z"}})
+def version(account: Any, archive: str) -> Callable[..., str]:
+    """Makes configurations of one variant A, on one instance, with a version of the model."""
+
+    def make(name: str, **variables: str) -> str:
+        environment = {"VERSION": name, **variables}
+        return str(account.config(account.model_at(archive, Environment=environment)))
+
+    return make
+
+
+@pytest.fixture
+def configs(version: Callable[..., str]) -> tuple[str, str]:
+    """Two configurations: the version old, and the version new."""
+    return version("old"), version("new")
 
 
 def _update(account: Any, name: str, config: str, **more: Any) -> None:
@@ -69,7 +99,7 @@ def test_all_at_once_while_requests_go_on(
     configs: tuple[str, str],
     invoke: Callable[[str], str],
 ) -> None:
-    """Every request is answered, by A before and by Z after; the old configuration is free."""
+    """Every request is answered, by the old version before and by the new one after."""
     name = endpoint_of(configs[0])
     found: list[str] = []
     with ThreadPoolExecutor(4) as pool:
@@ -78,12 +108,10 @@ def test_all_at_once_while_requests_go_on(
             "InService"
         ):
             found += pool.map(invoke, [name] * 20)
-    assert set(found) <= {"A", "Z"}
-    assert set(_shares(invoke, name, 20)) == {"Z"}
+    assert set(found) <= {"old", "new"}
+    assert set(_shares(invoke, name, 20)) == {"new"}
     told = account.sagemaker.describe_endpoint(EndpointName=name)
     assert told["EndpointConfigName"] == configs[1]
-    assert [each["VariantName"] for each in told["ProductionVariants"]] == ["Z"]
-    account.sagemaker.delete_endpoint_config(EndpointConfigName=configs[0])
 
 
 def test_linear_steps_follow_the_clock(
@@ -92,7 +120,7 @@ def test_linear_steps_follow_the_clock(
     configs: tuple[str, str],
     invoke: Callable[[str], str],
 ) -> None:
-    """Half for five minutes, then all for two minutes; then the old one is gone."""
+    """Half for five minutes, then all for five and two minutes; then the old one is gone."""
     name = endpoint_of(configs[0])
     size = {"LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
     config = _blue_green("LINEAR", wait_s=300, after_s=120, **size)
@@ -100,13 +128,14 @@ def test_linear_steps_follow_the_clock(
     told = _baking(account, name)
     assert check_response("sagemaker", "DescribeEndpoint", told) == []
     assert told["EndpointStatus"] == "Updating"
-    assert 100 - 29 <= _shares(invoke, name)["Z"] <= 100 + 29  # four standard deviations
+    assert 100 - 29 <= _shares(invoke, name)["new"] <= 100 + 29  # four standard deviations
     account.cloud.advance(299)
-    assert set(_shares(invoke, name, 40)) == {"A", "Z"}
+    assert set(_shares(invoke, name, 40)) == {"old", "new"}
     account.cloud.advance(1)
-    assert set(_shares(invoke, name, 40)) == {"Z"}
+    assert set(_shares(invoke, name, 40)) == {"new"}
+    account.cloud.advance(300 + 100)
     assert account.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "Updating"
-    account.cloud.advance(120)
+    account.cloud.advance(20)
     told = account.settled(name)
     assert told["EndpointConfigName"] == configs[1]
     assert told["LastDeploymentConfig"] == config
@@ -124,11 +153,11 @@ def test_variants_that_do_not_start_change_nothing(
     assert told["EndpointStatus"] == "InService"
     assert told["EndpointConfigName"] == configs[0]
     assert "valid tar.gz archive" in told["FailureReason"]
-    assert invoke(name) == "A"
+    assert invoke(name) == "old"
 
 
 def test_properties_may_be_retained(
-    account: Any, diabetes: Any, endpoint_of: Callable[..., str], configs: tuple[str, str]
+    account: Any, endpoint_of: Callable[..., str], configs: tuple[str, str]
 ) -> None:
     """The number of instances that was reached stays; the one left out is the new one's."""
     name = endpoint_of(configs[0])
@@ -137,11 +166,10 @@ def test_properties_may_be_retained(
         EndpointName=name, DesiredWeightsAndCapacities=wanted
     )
     account.settled(name)
-    config = account.config(account.model(diabetes.artifact))
     _update(
         account,
         name,
-        config,
+        configs[1],
         RetainAllVariantProperties=True,
         ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
     )
@@ -195,38 +223,27 @@ def steady(account: Any, diabetes: Any) -> Any:
 def test_what_is_under_way_is_not_disturbed(
     account: Any, endpoint_of: Callable[..., str], configs: tuple[str, str]
 ) -> None:
-    """No second update, no deletion, and both configurations are in use."""
+    """No second update, no deletion."""
     name = endpoint_of(configs[0])
     _update(account, name, configs[1], DeploymentConfig=_blue_green("ALL_AT_ONCE", wait_s=600))
     _baking(account, name)
-    for call, given in (
-        ("update_endpoint", {"EndpointName": name, "EndpointConfigName": configs[0]}),
-        ("delete_endpoint", {"EndpointName": name}),
-        ("delete_endpoint_config", {"EndpointConfigName": configs[0]}),
-        ("delete_endpoint_config", {"EndpointConfigName": configs[1]}),
-    ):
-        with pytest.raises(ClientError, match=r"while it is Updating|uses it"):
-            getattr(account.sagemaker, call)(**given)
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        account.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=configs[0])
+    with pytest.raises(ClientError, match="while it is Updating"):
+        account.sagemaker.delete_endpoint(EndpointName=name)
     account.cloud.advance(600)
     account.settled(name)
 
 
-def test_an_alarm_takes_a_canary_back(
-    account: Any,
-    endpoint_of: Callable[..., str],
-    configs: tuple[str, str],
-    invoke: Callable[[str], str],
-) -> None:
-    """Requests to Z fail: the alarm on its metric rings, and A has all requests again."""
-    name = endpoint_of(configs[0])
+def _alarm(account: Any, endpoint: str) -> str:
+    """An alarm on the errors of the variant A; returns its name."""
+    name = f"{endpoint}-errors"
+    dimensions = {"EndpointName": endpoint, "VariantName": "A"}
     account.cloudwatch.put_metric_alarm(
-        AlarmName=f"{name}-errors",
+        AlarmName=name,
         Namespace="AWS/SageMaker",
-        MetricName="Invocation4XXErrors",
-        Dimensions=[
-            {"Name": "EndpointName", "Value": name},
-            {"Name": "VariantName", "Value": "Z"},
-        ],
+        MetricName="Invocation5XXErrors",
+        Dimensions=[{"Name": each, "Value": value} for each, value in dimensions.items()],
         Statistic="Sum",
         Period=60,
         EvaluationPeriods=1,
@@ -234,22 +251,46 @@ def test_an_alarm_takes_a_canary_back(
         ComparisonOperator="GreaterThanThreshold",
         TreatMissingData="notBreaching",
     )
+    return name
+
+
+def _asked(invoke: Callable[[str], str], name: str, count: int) -> int:
+    """How many of so many requests fail."""
+    failed = 0
+    for _ in range(count):
+        try:
+            invoke(name)
+        except ClientError as error:
+            failed += error.response["Error"]["Code"] == "ModelError"
+    return failed
+
+
+@pytest.mark.parametrize("passed_s", [0, 600])
+def test_an_alarm_takes_a_canary_back(
+    account: Any,
+    endpoint_of: Callable[..., str],
+    version: Callable[..., str],
+    invoke: Callable[[str], str],
+    passed_s: float,
+) -> None:
+    """While a part bakes, and in the final baking period: the old version has all again."""
+    stable = version("old")
+    name = endpoint_of(stable)
+    alarm = _alarm(account, name)
     size = {"CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
     config = {
         **_blue_green("CANARY", wait_s=600, **size),
-        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": f"{name}-errors"}]},
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]},
     }
-    _update(account, name, configs[1], DeploymentConfig=config)
+    _update(account, name, version("new", FAILS="yes"), DeploymentConfig=config)
     _baking(account, name)
-    for _ in range(20):
-        with pytest.raises(ClientError, match="415"):
-            account.sagemaker_runtime.invoke_endpoint(
-                EndpointName=name, TargetVariant="Z", ContentType="text/weird", Body=b"1"
-            )
+    account.cloud.advance(passed_s)
+    failed = _asked(invoke, name, 40)
+    assert failed == 40 if passed_s else 20 - 13 <= failed <= 20 + 13  # four standard deviations
     account.cloud.advance(180)
     told = account.settled(name)
     assert told["EndpointStatus"] == "InService"
-    assert told["EndpointConfigName"] == configs[0]
-    assert f"{name}-errors" in told["FailureReason"]
-    assert set(_shares(invoke, name, 40)) == {"A"}
-    account.cloudwatch.delete_alarms(AlarmNames=[f"{name}-errors"])
+    assert told["EndpointConfigName"] == stable
+    assert alarm in told["FailureReason"]
+    assert set(_shares(invoke, name, 40)) == {"old"}
+    account.cloudwatch.delete_alarms(AlarmNames=[alarm])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlref.aws.local.transform.filters import Filter, LineError, LineFormat, joined
+from mlref.aws.local.transform.filters import Filter, LineError, LineFormat
 from mlref.aws.local.transform.pieces import lines_of, pieces
 
 RECORD = {"id": 7, "features": [1, 2, 3], "a": {"b": [10, 20]}, "x-y": None}
@@ -25,13 +25,24 @@ RECORD = {"id": 7, "features": [1, 2, 3], "a": {"b": [10, 20]}, "x-y": None}
         ("$[:-1]", ["5.1", "3.5", "label"], ["5.1", "3.5"]),
         ("$[0,-1]", ["id", "5.1", "0.9"], ["id", "0.9"]),
         ("$[-1]", ["id", "5.1", "0.9"], "0.9"),
-        ("$[0, 5:]", None, ValueError),
+        ("$[0,2:]", ["id", "5.1", "0.9", "1"], ["id", "0.9", "1"]),  # as the API reference has it
+        ("$.a.*", RECORD, [[10, 20]]),
+        ("$.a.*[0]", RECORD, [10]),
+        ("$.features[*]", RECORD, [1, 2, 3]),
+        ("$.*.*", {"a": {"x": 1}, "b": {"y": 2, "z": 3}}, [1, 2, 3]),
+        ("$.a.['b']", RECORD, [10, 20]),
+        ("$.c.['d','e']", {"c": {"d": 1, "e": 2, "f": 3}}, {"d": 1, "e": 2}),
+        ("$.c.*.d", {"c": [{"d": 1}, {"d": 2}]}, [1, 2]),
+        ("$[-:]", None, ValueError),
+        ("$*", None, ValueError),
         ("features", None, ValueError),
         ("$..b", None, ValueError),
         ("$[?(@.a)]", None, ValueError),
         ("$.nothing", RECORD, LineError),
         ("$[4]", ["a"], LineError),
         ("$[1:]", {"a": 1}, LineError),
+        ("$.id.*", RECORD, LineError),
+        ("$.a.*.d", RECORD, LineError),
     ],
 )
 def test_a_filter_takes_the_part_that_it_names(text: str, value: Any, expected: Any) -> None:
@@ -44,10 +55,12 @@ def test_a_filter_takes_the_part_that_it_names(text: str, value: Any, expected: 
 
 
 def test_a_line_is_joined_with_its_answer() -> None:
-    """CSV gets longer, an object gets a member; a list in JSON answered by an object gets both."""
-    assert joined(["7", "1.5"], ["0.9"]) == ["7", "1.5", "0.9"]
-    assert joined({"id": 7}, {"p": 0.9}) == {"id": 7, "SageMakerOutput": {"p": 0.9}}
-    assert joined([1, 2], {"p": 1}) == {"SageMakerInput": [1, 2], "SageMakerOutput": {"p": 1}}
+    """CSV gets longer; an object of JSON gets a member; any other value becomes an object."""
+    assert LineFormat.of("text/csv").join(["7", "1.5"], ["0.9"]) == ["7", "1.5", "0.9"]
+    join = LineFormat.of("application/jsonlines").join
+    assert join({"id": 7}, {"p": 0.9}) == {"id": 7, "SageMakerOutput": {"p": 0.9}}
+    assert join([1, 2], [0.5]) == {"SageMakerInput": [1, 2], "SageMakerOutput": [0.5]}
+    assert join([1, 2], {"p": 1}) == {"SageMakerInput": [1, 2], "SageMakerOutput": {"p": 1}}
 
 
 def test_cells_with_commas_and_quotes_stay_one() -> None:

@@ -1,0 +1,69 @@
+"""What endpoints are made of: variants with their containers, and groups of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["GroupSpec", "VariantSpec"]
+
+
+class VariantSpec:
+    """What a variant of a group is made of.
+
+    Attributes:
+        settings: the variant as the configuration has it.
+        container: that its workers run; empty if there are only inference components.
+        role: the ARN of the one in which model data is read; None may read everything.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        container: Mapping[str, Any],
+        role: str | None = None,
+    ) -> None:
+        self.settings = settings
+        self.container = container
+        self.role = role
+
+    @property
+    def name(self) -> str:
+        """Of the variant."""
+        return str(self.settings["VariantName"])
+
+    @property
+    def several(self) -> bool:
+        """Whether it has many models, each of which is loaded when it is asked for."""
+        return self.container.get("Mode") == "MultiModel"
+
+
+class GroupSpec:
+    """What a group is made of.
+
+    Attributes:
+        config: the name of the endpoint's configuration.
+        variants: of it.
+        capture: its DataCaptureConfig, or None.
+        shadow: its shadow variant, or None.
+        asynchronous: its AsyncInferenceConfig, or None.
+    """
+
+    def __init__(
+        self,
+        config: str,
+        variants: Sequence[VariantSpec],
+        capture: Mapping[str, Any] | None,
+        shadow: VariantSpec | None = None,
+        asynchronous: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config = config
+        self.variants = variants
+        self.capture = capture
+        self.shadow = shadow
+        self.asynchronous = asynchronous
+
+    @property
+    def all_variants(self) -> Sequence[VariantSpec]:
+        """The variants, and the shadow if there is one."""
+        return self.variants if self.shadow is None else [*self.variants, self.shadow]

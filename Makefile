@@ -13,6 +13,8 @@ NB ?=
 LAB_ARGS ?= $(if $(filter 0,$(shell id -u)),--allow-root)
 # Parts that must not be skipped, for example MLREF_REQUIRE=tensorflow; CI requires all.
 REQUIRED := $(filter tensorflow azure awscli,$(subst $(comma), ,$(MLREF_REQUIRE)))
+# Processes that run the tests. Most of them wait for what they have started.
+WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
@@ -50,8 +52,8 @@ labs: $(READY)  ## prove that each lab is gradable: solutions pass, holes and wr
 	@$(BIN)/python tools/labs.py check
 
 .PHONY: pytest
-pytest: $(READY)  ## the tests of library, tools and targets
-	@$(BIN)/pytest -q
+pytest: $(READY)  ## the tests of library, tools and targets, in two processes (WORKERS=0: in one)
+	@$(BIN)/pytest -q -n $(WORKERS)
 
 .PHONY: nbval
 nbval: $(READY)  ## execute the notebooks again and compare every output

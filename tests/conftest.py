@@ -20,6 +20,14 @@ from mlref.schema import Column, Schema
 
 CREATED = datetime(2020, 1, 1, tzinfo=UTC)
 MANY = 10_000
+_DOCKER = (
+    "tests/aws/local/hosting/test_docker_workers.py",
+    "tests/cli/test_containers_commands.py",
+    "tests/containers/",
+    "tests/contract/",
+    "tests/e2e/test_one_image.py",
+    "tests/targets/test_container.py",
+)
 
 
 def pytest_configure() -> None:
@@ -29,6 +37,22 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a file to one of the processes, and all that Docker runs to one, too.
+
+    What a command of `mlref containers` lists and removes is all that is there.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "docker" if path.startswith(_DOCKER) else path
+
+    return Scheduling(config, log)
 
 
 @dataclass(frozen=True)

@@ -360,7 +360,9 @@ def test_a_classifier_on_a_frame_of_float64(packed: Callable[..., Artifact]) -> 
         )
 
 
-@pytest.mark.parametrize("model", [object(), 5, None, ["graph"]], ids=repr)
+@pytest.mark.parametrize(
+    "model", [object(), 5, None, ["graph"]], ids=["object", "5", "None", "list"]
+)
 def test_a_model_that_was_not_converted(packed: Callable[..., Artifact], model: Any) -> None:
     """A model of another library is refused by its class, with the call that converts it."""
     with pytest.raises(

@@ -14,6 +14,7 @@ from mlref.aws.deletion import Arn, Deleter
 from mlref.aws.local.cloud import Cloud
 from mlref.aws.sweep import leftovers, nuke
 from mlref.aws.tagging import SESSION
+from mlref.cost import Estimate
 from mlref.errors import StrictError
 
 POLICY = json.dumps(
@@ -27,7 +28,8 @@ def test_a_local_aws_lists_repositories_and_policies(account: Any) -> None:
     aws = session(at=account.cloud, name=account.name("sweep"))
     aws.client("ecr").create_repository(repositoryName=account.name("images"))
     aws.client("iam").create_policy(PolicyName=account.name("p"), PolicyDocument=POLICY)
-    done = nuke(aws, name=aws.name)
+    sweeper = session(at=account.cloud, estimate=Estimate())  # as that of `mlref cloud nuke`
+    done = nuke(sweeper, name=aws.name)
     assert [Arn.of(each).kind for each in done.deleted] == ["repository", "policy"]
     assert leftovers(aws, name=aws.name) == []
 

@@ -76,7 +76,7 @@ def test_every_integer_dtype_is_a_whole_number(decoded: Callable[..., Any], dtyp
         [1j],
         [[1]],
         [{}],
-        [object()],
+        pytest.param([object()], id="[object]"),
         [decimal.Decimal(1)],
         [np.array(1.0)],
         [np.timedelta64(5, "s")],

@@ -18,6 +18,7 @@ one was estimated. What costs little (requests, storage, alarms) is not counted.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -123,15 +124,17 @@ def _check_instances(operation: str, params: Any, shape: Any, estimate: Estimate
     """Raise if instances are asked for that the estimate has not, or not as many."""
     covered: Counter[str] = Counter()
     for item in estimate.items:
-        covered[item.price.item] += int(item.quantity)
+        covered[item.price.item] += math.ceil(item.quantity)  # half an instance is one
     asked: Counter[str] = Counter()
     for what, count in _instances(params, shape):
         asked[what] += count
     for what, count in sorted(asked.items()):
-        if what not in covered:
-            _refuse(operation, f"the estimate has no {what}, and {count} are asked for", _ADD)
+        if what == _SERVERLESS and what not in covered:
+            _refuse(operation, "the estimate has no serverless compute", _ADD)
         if count > covered[what] and what != _SERVERLESS:
-            text = f"the estimate has {covered[what]} of {what}, and {count} are asked for"
+            text = (
+                f"the estimate has {covered[what] or 'no'} {what}, and the request asks for {count}"
+            )
             _refuse(operation, text, _ADD)
 
 
@@ -164,10 +167,12 @@ def _count(beside: Mapping[str, Any]) -> int:
 def _check_numbers(operation: str, params: Any, estimate: Estimate) -> None:
     """Raise if more instances or hours are asked for where no type of an instance stands."""
     hosted = [each for each in estimate.items if each.price.item.startswith("hosting ")]
-    most = int(sum(each.quantity for each in hosted))
+    most = sum(math.ceil(each.quantity) for each in hosted)
     for count in _numbers(params, ("DesiredInstanceCount",)) + _targets(params):
         if count > most:
-            text = f"the estimate has {most} instances for hosting, and {count} are asked for"
+            text = (
+                f"the estimate has {most} instances for hosting, and the request asks for {count}"
+            )
             _refuse(operation, text, _ADD)
     for seconds in _numbers(params, _RUNTIMES):
         if seconds > estimate.hours * _HOUR_S:
@@ -197,7 +202,7 @@ def _camel(kind: str) -> str:
 
 
 _SERVERLESS = "serverless compute"
-_ADD = "add them to the estimate (see mlref.cost), and open a new session with it"
+_ADD = "add it to the estimate (see mlref.cost), and open a new session with that"
 
 
 def _refuse(operation: str, why: str, todo: str) -> NoReturn:

@@ -137,24 +137,24 @@ def test_what_is_estimated_is_made(service: str, operation: str, request_: dict[
     [
         ("CreateEndpointConfig",
          _config(_variant(InstanceType="ml.p5.48xlarge", InitialInstanceCount=100)),
-         r"no hosting ml\.p5\.48xlarge, and 100 are asked for"),
+         r"no hosting ml\.p5\.48xlarge, and the request asks for 100"),
         ("CreateEndpointConfig", _config(_variant(InitialInstanceCount=3)),
-         r"2 of hosting ml\.m5\.large, and 3 are asked for"),
+         r"2 hosting ml\.m5\.large, and the request asks for 3"),
         ("CreateEndpointConfig",
          _config(_variant(InitialInstanceCount=1), ShadowProductionVariants=[
              _variant(VariantName="S", InitialInstanceCount=2)]),
-         r"2 of hosting ml\.m5\.large, and 3 are asked for"),
+         r"2 hosting ml\.m5\.large, and the request asks for 3"),
         ("CreateEndpointConfig", _config(_variant(
             InitialInstanceCount=1,
             ManagedInstanceScaling={"Status": "ENABLED", "MaxInstanceCount": 8})),
-         "and 8 are asked for"),
+         "and the request asks for 8"),
         ("CreateEndpointConfig",
          _config({"VariantName": "A", "ModelName": "m",
                   "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}),
          "no serverless compute"),
         ("CreateTrainingJob",
          {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2}},
-         r"1 of training ml\.m5\.large, and 2"),
+         r"1 training ml\.m5\.large, and the request asks for 2"),
         ("CreateTrainingJob", {"StoppingCondition": {"MaxRuntimeInSeconds": 28 * 86400}},
          "may run for 2419200 s, and the estimate is for 2 h"),
         ("CreateProcessingJob",
@@ -170,7 +170,7 @@ def test_what_is_estimated_is_made(service: str, operation: str, request_: dict[
          r"no processing ml\.m5\.large"),
         ("UpdateEndpointWeightsAndCapacities",
          {"DesiredWeightsAndCapacities": [{"VariantName": "A", "DesiredInstanceCount": 500}]},
-         "2 instances for hosting, and 500"),
+         "2 instances for hosting, and the request asks for 500"),
     ],
 )  # fmt: skip
 def test_what_is_not_estimated_is_refused(
@@ -181,9 +181,18 @@ def test_what_is_not_estimated_is_refused(
         _ask(ENDPOINTS, "sagemaker", operation, **request_)
 
 
+def test_half_an_instance_is_one() -> None:
+    """A job of a quarter of an hour may be estimated as a quarter of an instance."""
+    price = BOOK.find("sagemaker", "training ml.m5.large")
+    job = {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}
+    _ask(Estimate().add("a short job", price, 0.25), "sagemaker", "CreateTrainingJob", **job)
+
+
 def test_nothing_scales_beyond_the_estimate() -> None:
     """The bound of a scalable target is what it may cost some day."""
-    with pytest.raises(SpendingRefusedError, match="2 instances for hosting, and 100"):
+    with pytest.raises(
+        SpendingRefusedError, match="2 instances for hosting, and the request asks for 100"
+    ):
         _ask(ENDPOINTS, "application-autoscaling", "RegisterScalableTarget", MaxCapacity=100,
              ScalableDimension="sagemaker:variant:DesiredInstanceCount")  # fmt: skip
 

@@ -7,10 +7,13 @@ thought would be created. From then on each request of the session is held again
 sent:
 
 - with `Estimate()`, nothing that costs, the session reads, asks endpoints and deletes;
-- otherwise it may create what `mlref.aws.sweep` finds again and can delete, and nothing else: an
-  instance of EC2 would stand for ever;
-- instances must be in the estimate, by their use, their type and their number; so must serverless
-  endpoints; and no job may run for longer than what was estimated stands.
+- otherwise it may create and change what `mlref.aws.sweep` finds again and can delete, and nothing
+  else: an instance of EC2 would stand for ever;
+- instances must be in the estimate, by their use, their type and their number; when an endpoint is
+  scaled its type is not told, so all that were estimated for hosting count;
+- serverless compute must be in the estimate, however much of it;
+- no training or processing job may run for longer than what was estimated stands. AWS stops them
+  after a day unless they say less; it does not stop transform jobs.
 
 Each request is held against the estimate by itself: two endpoints of one instance each pass where
 one was estimated. What costs little (requests, storage, alarms) is not counted.
@@ -31,27 +34,66 @@ from mlref.errors import SpendingRefusedError
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["install"]
-
-_VERB = re.compile("[A-Z][a-z]*")
+__all__ = ["CHANGES", "install"]
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_VERB = re.compile("Batch(Check|Delete|Describe|Get)|[A-Z][a-z]*")
 _READS = _words(
-    "Assume Check Decode Decrypt Describe Detect Download Estimate Filter Get Head List Lookup "
-    "Preview Query Receive Scan Search Select Simulate Test Validate Verify"
+    "Assume BatchCheck BatchDescribe BatchGet Check Decode Decrypt Describe Filter Get Head List "
+    "Lookup Query Receive Scan Search Select Simulate Validate Verify"
 )
 _ENDS = _words(
-    "Abort Cancel Deactivate Delete Deregister Detach Disable Disassociate Purge Reject Remove "
-    "Revoke Schedule Stop Terminate Unsubscribe Untag"
+    "Abort BatchDelete Cancel Deactivate Delete Deregister Detach Disable Disassociate Purge "
+    "Reject Remove Revoke Stop Terminate Unsubscribe Untag"
 )
-_READING = _words(
-    "BatchCheckLayerAvailability BatchDeleteImage BatchDescribeModelPackage BatchGetImage"
-)
+_ALSO_ENDS = "ScheduleKeyDeletion"
 _ASKING = "sagemaker-runtime"  # it creates nothing; the endpoint that it asks is there already
+
+CHANGES: Mapping[str, frozenset[str]] = {
+    "application-autoscaling": _words(
+        "PutScalingPolicy PutScheduledAction RegisterScalableTarget TagResource"
+    ),
+    "cloudwatch": _words(
+        "EnableAlarmActions PutCompositeAlarm PutMetricAlarm PutMetricData SetAlarmState "
+        "TagResource"
+    ),
+    "ecr": _words(
+        "CompleteLayerUpload CreateRepository InitiateLayerUpload PutImage PutImageTagMutability "
+        "PutLifecyclePolicy SetRepositoryPolicy TagResource UploadLayerPart"
+    ),
+    "iam": _words(
+        "AttachRolePolicy CreatePolicy CreatePolicyVersion CreateRole PutRolePermissionsBoundary "
+        "PutRolePolicy SetDefaultPolicyVersion TagPolicy TagRole UpdateAssumeRolePolicy UpdateRole"
+    ),
+    "kms": _words("CreateAlias CreateKey Encrypt GenerateDataKey PutKeyPolicy TagResource"),
+    "lambda": _words(
+        "AddPermission CreateAlias CreateFunction CreateFunctionUrlConfig Invoke PublishVersion "
+        "PutFunctionConcurrency TagResource UpdateAlias UpdateFunctionCode "
+        "UpdateFunctionConfiguration"
+    ),
+    "logs": _words("CreateLogGroup CreateLogStream PutLogEvents PutRetentionPolicy TagResource"),
+    "resourcegroupstaggingapi": _words("TagResources"),
+    "s3": _words(
+        "CompleteMultipartUpload CopyObject CreateBucket CreateMultipartUpload PutBucketCors "
+        "PutBucketEncryption PutBucketLifecycleConfiguration PutBucketNotificationConfiguration "
+        "PutBucketOwnershipControls PutBucketPolicy PutBucketTagging PutBucketVersioning PutObject "
+        "PutObjectTagging PutPublicAccessBlock UploadPart UploadPartCopy"
+    ),
+    "sns": _words(
+        "AddPermission ConfirmSubscription CreateTopic Publish PublishBatch "
+        "SetSubscriptionAttributes SetTopicAttributes Subscribe TagResource"
+    ),
+    "sqs": _words(
+        "AddPermission ChangeMessageVisibility ChangeMessageVisibilityBatch CreateQueue "
+        "SendMessage SendMessageBatch SetQueueAttributes TagQueue"
+    ),
+}
+"""What creates or changes what a sweep deletes, by service; of SageMaker it follows from names."""
+
 _USES = {
     "ProductionVariantInstanceType": "hosting",
     "TrainingInstanceType": "training",
@@ -59,9 +101,19 @@ _USES = {
     "TransformInstanceType": "transform",
 }
 """How SageMaker's model calls a type of instance, and what it is then used for."""
-_COUNTS = ("InitialInstanceCount", "InstanceCount")
-_RUNTIMES = ("MaxRuntimeInSeconds",)
-_HOUR_S = 3600
+
+_SERVERLESS = "serverless compute"
+_WITHOUT_TYPE = {
+    "ServerlessConfig": _SERVERLESS,
+    "ServerlessUpdateConfig": _SERVERLESS,
+    "ServerlessJobConfig": "serverless training",
+}
+_INSTANCES = "sagemaker:variant:DesiredInstanceCount"
+_CONCURRENCY = "sagemaker:variant:DesiredProvisionedConcurrency"
+_BOUNDED = _words("CreateProcessingJob CreateTrainingJob")
+_RUNTIMES = ("MaxRuntimeInSeconds", "KeepAlivePeriodInSeconds")
+_DAY_S, _HOUR_S = 86_400, 3600
+_ADD = "add it to the estimate (see mlref.cost), and open a new session with that"
 
 
 def install(session: boto3.Session, estimate: Estimate) -> None:
@@ -73,24 +125,22 @@ def install(session: boto3.Session, estimate: Estimate) -> None:
 
     The clients then raise `SpendingRefusedError`; nothing is sent.
     """
-    sweepable = frozenset(Deleter(session).kinds)
+    nouns = frozenset(_camel(kind) for each, kind in Deleter(session).kinds if each == "sagemaker")
 
     def hold(params: dict[str, Any], model: Any, **_: object) -> None:
-        _check(params, model, estimate, sweepable)
+        _check(params, model, estimate, nouns)
 
     session.events.register("before-parameter-build", hold, unique_id="mlref-guard")
 
 
 def _check(
-    params: Mapping[str, Any],
-    model: Any,
-    estimate: Estimate,
-    sweepable: frozenset[tuple[str, str]],
+    params: Mapping[str, Any], model: Any, estimate: Estimate, nouns: frozenset[str]
 ) -> None:
     """Raise if a request is not covered."""
     service, operation = model.service_model.service_name, model.name
     verb = _VERB.match(operation)
-    if operation in _READING or (verb and verb.group() in _READS | _ENDS) or service == _ASKING:
+    harmless = service in {_ASKING, "sts"} or operation == _ALSO_ENDS
+    if harmless or (verb and verb.group() in _READS | _ENDS):
         return
     if not estimate.items:
         _refuse(
@@ -98,92 +148,106 @@ def _check(
             "the estimate is Estimate(), nothing that costs: the session reads and deletes only",
             "pass an estimate of what will be created",
         )
-    if not _is_swept(service, operation, sweepable):
+    elsewhere = params.get("ServiceNamespace", "sagemaker") != "sagemaker"
+    if elsewhere or not _is_swept(service, operation, nouns):
         _refuse(
             operation,
             f"mlref could not find and delete what it makes in {service}, so it might stand for "
             "ever",
             "use a boto3 session of your own for it, and delete it yourself",
         )
-    _check_instances(operation, params, model.input_shape, estimate)
-    _check_numbers(operation, params, estimate)
+    _check_asked(operation, params, model.input_shape, estimate)
+    _check_scaled(operation, params, estimate)
+    _check_hours(operation, params, estimate)
 
 
-def _is_swept(service: str, operation: str, sweepable: frozenset[tuple[str, str]]) -> bool:
+def _is_swept(service: str, operation: str, nouns: frozenset[str]) -> bool:
     """Whether a sweep deletes what an operation makes or changes; tags may always be added."""
     if service != "sagemaker":
-        return service in {each for each, _ in sweepable} or service == "sts"
-    nouns = {_camel(kind) for each, kind in sweepable if each == service}
+        return operation in CHANGES.get(service, ())
     noun = _VERB.sub("", operation, count=1)
     if operation.startswith("Create"):
         return noun in nouns
     return noun == "Tags" or any(noun.startswith(each) for each in nouns)
 
 
-def _check_instances(operation: str, params: Any, shape: Any, estimate: Estimate) -> None:
+def _check_asked(operation: str, params: Any, shape: Any, estimate: Estimate) -> None:
     """Raise if instances are asked for that the estimate has not, or not as many."""
     covered: Counter[str] = Counter()
     for item in estimate.items:
         covered[item.price.item] += math.ceil(item.quantity)  # half an instance is one
     asked: Counter[str] = Counter()
-    for what, count in _instances(params, shape):
+    for what, count in _asked(params, shape, 1):
         asked[what] += count
+    if params.get("ScalableDimension") == _CONCURRENCY:
+        asked[_SERVERLESS] += 1
     for what, count in sorted(asked.items()):
-        if what == _SERVERLESS and what not in covered:
-            _refuse(operation, "the estimate has no serverless compute", _ADD)
-        if count > covered[what] and what != _SERVERLESS:
-            text = (
-                f"the estimate has {covered[what] or 'no'} {what}, and the request asks for {count}"
-            )
-            _refuse(operation, text, _ADD)
+        if what in _WITHOUT_TYPE.values():
+            if what not in covered:
+                _refuse(operation, f"the estimate has no {what}", _ADD)
+        elif count > covered[what]:
+            text = f"the estimate has {covered[what] or 'no'} {what}"
+            _refuse(operation, f"{text}, and the request asks for {count}", _ADD)
 
 
-def _instances(value: Any, shape: Any) -> Iterator[tuple[str, int]]:
-    """What a part of a request asks for, as prices call it, and how many."""
+def _asked(value: Any, shape: Any, count: int) -> Iterator[tuple[str, int]]:
+    """What a part of a request asks for, as prices call it, and how many.
+
+    Args:
+        value: the part.
+        shape: what the model says of it.
+        count: how many instances the structure around it asks for.
+    """
     kind = getattr(shape, "type_name", "")
     if kind == "list" and isinstance(value, (list, tuple)):
         for each in value:
-            yield from _instances(each, shape.member)
+            yield from _asked(each, shape.member, count)
     if kind != "structure" or not isinstance(value, Mapping):
         return
+    count = _count(value) or count
     for name, member in shape.members.items():
         if name not in value:
             continue
         if member.name in _USES:
-            yield f"{_USES[member.name]} {value[name]}", _count(value)
-        elif name == "ServerlessConfig":
-            yield _SERVERLESS, 1
+            yield f"{_USES[member.name]} {value[name]}", count
+        elif name in _WITHOUT_TYPE:
+            yield _WITHOUT_TYPE[name], 1
         else:
-            yield from _instances(value[name], member)
+            yield from _asked(value[name], member, count)
 
 
-def _count(beside: Mapping[str, Any]) -> int:
-    """How many instances the structure of a type asks for at most."""
-    scaling = beside.get("ManagedInstanceScaling", {})
-    counts = [scaling.get("MaxInstanceCount", 1), *(beside.get(name, 1) for name in _COUNTS)]
-    return max(int(count) for count in counts)
+def _count(structure: Mapping[str, Any]) -> int:
+    """How many instances a structure asks for at most; 0 if it does not tell."""
+    scaling = structure.get("ManagedInstanceScaling")
+    bounds = scaling if isinstance(scaling, Mapping) else {}
+    found = [structure.get(name) for name in ("InitialInstanceCount", "InstanceCount")]
+    found += [bounds.get(name) for name in ("MinInstanceCount", "MaxInstanceCount")]
+    return max((each for each in found if isinstance(each, int)), default=0)
 
 
-def _check_numbers(operation: str, params: Any, estimate: Estimate) -> None:
-    """Raise if more instances or hours are asked for where no type of an instance stands."""
+def _check_scaled(operation: str, params: Mapping[str, Any], estimate: Estimate) -> None:
+    """Raise if an endpoint is to have more instances than were estimated for hosting."""
     hosted = [each for each in estimate.items if each.price.item.startswith("hosting ")]
     most = sum(math.ceil(each.quantity) for each in hosted)
-    for count in _numbers(params, ("DesiredInstanceCount",)) + _targets(params):
-        if count > most:
-            text = (
-                f"the estimate has {most} instances for hosting, and the request asks for {count}"
-            )
-            _refuse(operation, text, _ADD)
-    for seconds in _numbers(params, _RUNTIMES):
+    count = sum(_numbers(params, ("DesiredInstanceCount",)))
+    if params.get("ScalableDimension") == _INSTANCES:
+        count = max(_numbers(params, ("MinCapacity", "MaxCapacity")), default=0)
+    if count > most:
+        text = f"the estimate has {most} instances for hosting, and the request asks for {count}"
+        _refuse(operation, text, _ADD)
+
+
+def _check_hours(operation: str, params: Any, estimate: Estimate) -> None:
+    """Raise if a job may run for longer than what was estimated stands."""
+    told = _numbers(params, _RUNTIMES[:1])
+    allowed = _numbers(params, _RUNTIMES)
+    if operation in _BOUNDED and not told:
+        allowed.append(_DAY_S)  # after which AWS stops it
+    for seconds in allowed:
         if seconds > estimate.hours * _HOUR_S:
             text = f"it may run for {seconds} s, and the estimate is for {estimate.hours:g} h"
-            _refuse(operation, text, "give it less, or open a session with a longer expires_after")
-
-
-def _targets(params: Mapping[str, Any]) -> list[int]:
-    """How many instances a scalable target may grow to; other capacities are no instances."""
-    instances = params.get("ScalableDimension") == "sagemaker:variant:DesiredInstanceCount"
-    return [params["MaxCapacity"]] if instances and "MaxCapacity" in params else []
+            todo = "give it a smaller MaxRuntimeInSeconds, or the session a longer expires_after"
+            _refuse(operation, text, todo)
 
 
 def _numbers(value: Any, names: tuple[str, ...]) -> list[int]:
@@ -199,10 +263,6 @@ def _numbers(value: Any, names: tuple[str, ...]) -> list[int]:
 def _camel(kind: str) -> str:
     """A kind as names of operations spell it: "endpoint-config" is "EndpointConfig"."""
     return "".join(word.capitalize() for word in kind.split("-"))
-
-
-_SERVERLESS = "serverless compute"
-_ADD = "add it to the estimate (see mlref.cost), and open a new session with that"
 
 
 def _refuse(operation: str, why: str, todo: str) -> NoReturn:

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
+from mlref.errors import StrictError
 from mlref.runtime.lazy import extra
 
 if TYPE_CHECKING:
@@ -161,11 +162,14 @@ def _registering(register: Any, tags: Mapping[str, str]) -> Any:
     """
 
     def is_there(client: Any, wanted: Mapping[str, Any]) -> bool:
-        found = client.describe_scalable_targets(
-            ServiceNamespace=wanted["ServiceNamespace"],
-            ResourceIds=[wanted["ResourceId"]],
-            ScalableDimension=wanted["ScalableDimension"],
-        )
+        try:
+            found = client.describe_scalable_targets(
+                ServiceNamespace=wanted["ServiceNamespace"],
+                ResourceIds=[wanted["ResourceId"]],
+                ScalableDimension=wanted["ScalableDimension"],
+            )
+        except StrictError:  # which the request itself meets, too
+            return True
         return bool(found["ScalableTargets"])
 
     def tagged(self: Any, *args: Any, **kwargs: Any) -> Any:

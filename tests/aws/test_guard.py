@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from mlref.aws import guard
+from mlref.aws.deletion import Deleter
 from mlref.aws.models import service_model
 from mlref.cost import Estimate, PriceBook
 from mlref.errors import SpendingRefusedError
@@ -51,6 +52,8 @@ def _config(*variants: dict[str, Any], **more: Any) -> dict[str, Any]:
         ("ec2", "RunInstances", {"MinCount": 1, "MaxCount": 1}),
         ("lambda", "Invoke", {"FunctionName": "f"}),
         ("batch", "SubmitJob", {"jobName": "j", "jobQueue": "q", "jobDefinition": "d"}),
+        ("devicefarm", "ScheduleRun", {}),
+        ("comprehend", "DetectSentiment", {}),
     ],
 )
 def test_an_empty_estimate_creates_nothing(
@@ -76,6 +79,8 @@ def test_an_empty_estimate_creates_nothing(
         ("application-autoscaling", "DeregisterScalableTarget", {}),
         ("sts", "GetCallerIdentity", {}),
         ("ec2", "TerminateInstances", {"InstanceIds": ["i"]}),
+        ("ecr", "BatchGetRepositoryScanningConfiguration", {}),
+        ("ecr", "BatchDeleteImage", {}),
     ],
 )
 def test_an_empty_estimate_reads_and_deletes(
@@ -88,6 +93,11 @@ def test_an_empty_estimate_reads_and_deletes(
 @pytest.mark.parametrize(
     ("service", "operation"),
     [
+        ("cloudwatch", "PutDashboard"),
+        ("iam", "CreateUser"),
+        ("iam", "CreateAccessKey"),
+        ("kms", "CreateCustomKeyStore"),
+        ("lambda", "PutProvisionedConcurrencyConfig"),
         ("ec2", "RunInstances"),
         ("rds", "CreateDBInstance"),
         ("sagemaker", "CreateNotebookInstance"),
@@ -120,9 +130,13 @@ def test_what_no_sweep_would_find_is_not_made(service: str, operation: str) -> N
             "DesiredWeightsAndCapacities": [{"VariantName": "A", "DesiredInstanceCount": 2}]}),
         ("application-autoscaling", "RegisterScalableTarget", {
             "ScalableDimension": "sagemaker:variant:DesiredInstanceCount", "MaxCapacity": 2}),
+        ("application-autoscaling", "PutScheduledAction", {
+            "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+            "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2}}),
         ("application-autoscaling", "RegisterScalableTarget", {
-            "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency",
+            "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
             "MaxCapacity": 50}),
+        ("resourcegroupstaggingapi", "TagResources", {"ResourceARNList": [], "Tags": {}}),
         ("cloudwatch", "PutMetricAlarm", {"AlarmName": "a"}),
         ("ecr", "InitiateLayerUpload", {"repositoryName": "r"}),
     ],
@@ -168,6 +182,28 @@ def test_what_is_estimated_is_made(service: str, operation: str, request_: dict[
          {"MonitoringScheduleConfig": {"MonitoringJobDefinition": {"MonitoringResources": {
              "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}}}},
          r"no processing ml\.m5\.large"),
+        ("CreateEndpointConfig", _config(_variant(
+            ManagedInstanceScaling={"Status": "ENABLED", "MinInstanceCount": 50})),
+         "and the request asks for 50"),
+        ("CreateEndpointConfig",
+         _config({"VariantName": "A", "InitialInstanceCount": 50, "InstancePools": [
+             {"InstanceType": "ml.m5.large", "Priority": 1}]}),
+         "and the request asks for 50"),
+        ("CreateTrainingJob",
+         {"ServerlessJobConfig": {"JobType": "FineTuning"}}, "no serverless training"),
+        ("CreateTrainingJob", {}, "may run for 86400 s"),
+        ("CreateProcessingJob", {}, "may run for 86400 s"),
+        ("CreateTrainingJob",
+         {"ResourceConfig": {"InstanceType": "ml.m5.large", "KeepAlivePeriodInSeconds": 21600},
+          "StoppingCondition": {"MaxRuntimeInSeconds": 60}}, "may run for 21600 s"),
+        ("UpdateEndpointWeightsAndCapacities",
+         {"DesiredWeightsAndCapacities": [
+             {"VariantName": "A", "ServerlessUpdateConfig": {"ProvisionedConcurrency": 200}}]},
+         "no serverless compute"),
+        ("UpdateEndpointWeightsAndCapacities",
+         {"DesiredWeightsAndCapacities": [
+             {"VariantName": name, "DesiredInstanceCount": 1} for name in "ABC"]},
+         "2 instances for hosting, and the request asks for 3"),
         ("UpdateEndpointWeightsAndCapacities",
          {"DesiredWeightsAndCapacities": [{"VariantName": "A", "DesiredInstanceCount": 500}]},
          "2 instances for hosting, and the request asks for 500"),
@@ -184,17 +220,49 @@ def test_what_is_not_estimated_is_refused(
 def test_half_an_instance_is_one() -> None:
     """A job of a quarter of an hour may be estimated as a quarter of an instance."""
     price = BOOK.find("sagemaker", "training ml.m5.large")
-    job = {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1}}
+    job = {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+           "StoppingCondition": {"MaxRuntimeInSeconds": 900}}  # fmt: skip
     _ask(Estimate().add("a short job", price, 0.25), "sagemaker", "CreateTrainingJob", **job)
 
 
-def test_nothing_scales_beyond_the_estimate() -> None:
+INSTANCES = {"ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
+CONCURRENCY = {"ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "why"),
+    [
+        ("RegisterScalableTarget", {**INSTANCES, "MaxCapacity": 100},
+         "2 instances for hosting, and the request asks for 100"),
+        ("PutScheduledAction",
+         {**INSTANCES, "ScalableTargetAction": {"MinCapacity": 50, "MaxCapacity": 50}},
+         "2 instances for hosting, and the request asks for 50"),
+        ("RegisterScalableTarget", {**CONCURRENCY, "MaxCapacity": 1}, "no serverless compute"),
+        ("RegisterScalableTarget", {"ServiceNamespace": "ecs", "MaxCapacity": 1},
+         "could not find and delete"),
+    ],
+)  # fmt: skip
+def test_nothing_scales_beyond_the_estimate(
+    operation: str, request_: dict[str, Any], why: str
+) -> None:
     """The bound of a scalable target is what it may cost some day."""
-    with pytest.raises(
-        SpendingRefusedError, match="2 instances for hosting, and the request asks for 100"
-    ):
-        _ask(ENDPOINTS, "application-autoscaling", "RegisterScalableTarget", MaxCapacity=100,
-             ScalableDimension="sagemaker:variant:DesiredInstanceCount")  # fmt: skip
+    with pytest.raises(SpendingRefusedError, match=f"^{operation} is refused.*{why}"):
+        _ask(ENDPOINTS, "application-autoscaling", operation, **request_)
+
+
+@pytest.mark.parametrize("wrong", ["two", None, [1], True])
+def test_what_is_no_number_is_left_to_the_check_of_requests(wrong: object) -> None:
+    """Which names the field."""
+    _ask(ENDPOINTS, "sagemaker", "CreateEndpointConfig",
+         **_config(_variant(InitialInstanceCount=wrong, ManagedInstanceScaling=wrong)))  # fmt: skip
+
+
+@pytest.mark.parametrize("service", guard.CHANGES)
+def test_every_change_that_is_listed_is_one_of_aws(service: str) -> None:
+    """Of a service whose things are swept, or of the one that tags."""
+    kinds = Deleter(boto3.Session("test", "test", region_name="us-east-1")).kinds
+    assert service in {each for each, _ in kinds} | {"resourcegroupstaggingapi"}
+    assert set(service_model(service).operation_names) >= guard.CHANGES[service]
 
 
 def test_serverless_endpoints_are_estimated_once() -> None:

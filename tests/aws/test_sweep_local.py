@@ -75,7 +75,10 @@ def test_a_scalable_target_is_tagged_once_and_changed_after_that(
 def test_a_target_without_its_place_is_refused_as_any_request() -> None:
     """It is not looked for; the model says what is missing."""
     aws = session(at=Cloud("http://127.0.0.1:9"))  # nobody listens there
+    scaling = aws.client("application-autoscaling")
+    place = {"ServiceNamespace": "sagemaker", "ResourceId": "endpoint/e/variant/A"}
     with pytest.raises(StrictError, match="ScalableDimension: is missing"):
-        aws.client("application-autoscaling").register_scalable_target(
-            ServiceNamespace="sagemaker", ResourceId="endpoint/e/variant/A"
-        )
+        scaling.register_scalable_target(**place)
+    place |= {"ServiceNamespace": "sagmaker", "ScalableDimension": "sagemaker:variant:x"}
+    with pytest.raises(StrictError, match=r"^RegisterScalableTarget: .*\n.*sagmaker"):
+        scaling.register_scalable_target(**place)

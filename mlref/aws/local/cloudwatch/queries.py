@@ -9,6 +9,7 @@ GetMetricData, alarms on expressions and the customized metrics of autoscaling a
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ __all__ = ["Queries", "check_period", "key_of", "measure", "rounded"]
 _ID = re.compile(r"[a-z]\w*", re.ASCII)
 _SHORT_PERIODS = (1, 5, 10, 20, 30)
 _TRIED = 5  # values that are made up of each metric
+_SCALES = (1.0, 1000.0, 0.001)  # of these values
 
 
 def key_of(metric: Mapping[str, Any]) -> MetricKey:
@@ -173,19 +175,31 @@ class Queries:
     def tried(self, name: str) -> Series | list[Series]:
         """What a query comes to with data that is made up: it tells whether it can be computed.
 
+        Large and small values are tried, and metrics above and below each other: an expression that
+        gives something for one of them is right, though it may have nothing to say of others.
+
         Args:
             name: its id.
 
         Raises:
             AwsError: an expression cannot be computed.
         """
+        names = list(self.metrics)
 
-        def make_up(each: str, grid: Grid) -> Series:
-            first = 2 + _TRIED * list(self.metrics).index(each)
+        def make_up(each: str, grid: Grid, scale: float, order: int) -> Series:
+            first = 2 + _TRIED * names[::order].index(each)
             moments = enumerate(grid.moments())  # no two values are alike, and none is 0
-            return Series(grid, {at: math.sqrt(first + place) for place, at in moments})
+            return Series(grid, {at: scale * math.sqrt(first + place) for place, at in moments})
 
-        return self._computed(name, make_up, 0, _TRIED * self.period_of(name))
+        refusal: AwsError | None = None
+        for scale, order in itertools.product(_SCALES, (1, -1)):
+            read = functools.partial(make_up, scale=scale, order=order)
+            try:
+                return self._computed(name, read, 0, _TRIED * self.period_of(name))
+            except AwsError as error:
+                refusal = refusal or error
+        assert refusal is not None  # noqa: S101 - or one of them was returned
+        raise refusal
 
     def _computed(
         self, name: str, read: Callable[[str, Grid], Series], start_s: int, end_s: int

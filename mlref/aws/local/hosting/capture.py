@@ -25,12 +25,12 @@ from datetime import datetime
 from typing import Any, Literal, TypeGuard
 
 from mlref.aws.formats import capture
-from mlref.aws.local.errors import AwsError
+from mlref.aws.local.errors import AwsError, validation
 from mlref.aws.local.jobs.inputs import DownloadError, in_s3
 from mlref.aws.local.jobs.outputs import Outputs
 from mlref.aws.local.world import World
 
-__all__ = ["Capture", "Exchange", "captures"]
+__all__ = ["Capture", "Exchange", "captures", "require_destination"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,23 @@ _MOST = 1000  # records of one file
 def captures(config: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
     """Whether a DataCaptureConfig has anything captured; it does unless it says otherwise."""
     return bool(config and config.get("EnableCapture", True))
+
+
+def require_destination(config: Mapping[str, Any] | None) -> None:
+    """Refuse a DataCaptureConfig that does not capture to S3.
+
+    Args:
+        config: of an endpoint's configuration, or None.
+
+    Raises:
+        AwsError: DestinationS3Uri is no address there.
+    """
+    if not config:
+        return
+    try:
+        in_s3(config["DestinationS3Uri"])
+    except AwsError as error:
+        raise validation(f"DestinationS3Uri of DataCaptureConfig: {error.message}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ def plan(config: Mapping[str, Any], instances: int) -> Plan:
 
     Args:
         config: as CreateEndpoint and UpdateEndpoint take it; {} is all at once.
-        instances: how many the new variants have together.
+        instances: how many the new variants have together; with none there is nothing to divide,
+            so all goes at once and bakes.
 
     Raises:
         AwsError: it contradicts itself, or a size is out of its bounds.
@@ -83,7 +84,7 @@ def _blue_green(policy: Mapping[str, Any], instances: int) -> tuple[Step, ...]:
     routing = policy["TrafficRoutingConfiguration"]
     kind, wait_s = routing["Type"], float(routing["WaitIntervalInSeconds"])
     last = Step(1.0, wait_s + float(policy.get("TerminationWaitInSeconds", 0)))
-    if kind == "ALL_AT_ONCE":
+    if kind == "ALL_AT_ONCE" or not instances:
         return (last,)
     name = "CanarySize" if kind == "CANARY" else "LinearStepSize"
     if name not in routing:
@@ -96,9 +97,10 @@ def _blue_green(policy: Mapping[str, Any], instances: int) -> tuple[Step, ...]:
 
 
 def _rolling(policy: Mapping[str, Any], instances: int) -> tuple[Step, ...]:
-    name = "MaximumBatchSize"
+    name, wait_s = "MaximumBatchSize", float(policy["WaitIntervalInSeconds"])
+    if not instances:
+        return (Step(1.0, wait_s),)
     batch = max(1, math.floor(_part(name, policy[name], instances) * instances + 1e-9))
-    wait_s = float(policy["WaitIntervalInSeconds"])
     counts = [*range(batch, instances, batch), instances]
     return tuple(Step(count / instances, wait_s, count) for count in counts)
 

@@ -72,14 +72,15 @@ class Upload:
                     if path.is_symlink() or not path.is_file():
                         continue
                     told = path.stat()
+                    name = path.relative_to(self._folder).as_posix()
+                    state = (told.st_mtime_ns, told.st_size)
+                    if self._saved.get(name) == state:
+                        continue
                     content = path.read_bytes()
                 except FileNotFoundError:  # the script has moved it away meanwhile
                     continue
-                name = path.relative_to(self._folder).as_posix()
-                state = (told.st_mtime_ns, told.st_size)
-                if self._saved.get(name) != state:
-                    self._outputs.put(self._uri + name, content)
-                    self._saved[name] = state
+                self._outputs.put(self._uri + name, content)
+                self._saved[name] = state
 
 
 @contextmanager

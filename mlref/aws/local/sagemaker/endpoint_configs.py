@@ -7,7 +7,7 @@ from typing import Any
 
 from mlref.aws.local.errors import AwsError, validation
 from mlref.aws.local.hosting.backlog import require_output
-from mlref.aws.local.hosting.capture import captures
+from mlref.aws.local.hosting.capture import captures, require_destination
 from mlref.aws.local.sagemaker.models import Models
 from mlref.aws.local.services import Part, Request, Response, operation, page, selected
 from mlref.aws.local.world import World, arn
@@ -46,6 +46,7 @@ class EndpointConfigs(Part):
             text = "the local AWS has no explainers; leave ExplainerConfig out"
             raise AwsError("UnsupportedOperation", text)
         require_output(request.get("AsyncInferenceConfig"))
+        require_destination(request.get("DataCaptureConfig"))
         variants = [self._whole(each) for each in request["ProductionVariants"]]
         shadows = [self._whole(each) for each in request.get("ShadowProductionVariants", ())]
         _check(variants, shadows, request)

@@ -71,8 +71,8 @@ class Settings:
         """Refuse formats and delimiters by which no record could be told from the next."""
         if self.reads.kind == "CSV" and not self.by_line:
             raise ValueError("DataProcessing of text/csv needs SplitType Line, got None")
-        if self.answers.kind == "CSV" and not self.lines_out:
-            raise ValueError("DataProcessing that gives text/csv needs AssembleWith Line, got None")
+        if self.join and self.answers.kind == "CSV" and not self.lines_out:
+            raise ValueError("JoinSource Input of text/csv needs AssembleWith Line, got None")
         if self.join and _plain(answered) != _plain(self.content_type):
             raise ValueError(
                 f"JoinSource Input needs an Accept that is the ContentType, got {answered!r} and "

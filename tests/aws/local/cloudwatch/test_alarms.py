@@ -196,6 +196,8 @@ def test_an_expression_that_can_never_be_computed_is_refused(
         "FIRST(REMOVE_EMPTY([a, b]))",
         "SUM([a, b]) / (STDDEV(a) + AVG([a, b]))",
         "IF(a > AVG(a), a, b)",
+        "a / LOG10(MAX(a) - 10)",
+        "a * LOG(AVG(a) - AVG(b))",
     ],
 )
 def test_an_expression_that_only_data_can_break_is_taken(asked: Asked, expression: str) -> None:

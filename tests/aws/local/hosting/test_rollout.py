@@ -35,6 +35,19 @@ def test_all_at_once_is_watched_before_the_old_ones_go() -> None:
     assert _steps(_blue_green("ALL_AT_ONCE", wait_s=300, after_s=600), 3) == [(1.0, 900.0)]
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        _blue_green("CANARY", wait_s=60, CanarySize={"Type": "INSTANCE_COUNT", "Value": 1}),
+        _blue_green("LINEAR", wait_s=60, LinearStepSize={"Type": "CAPACITY_PERCENT", "Value": 10}),
+        _rolling("INSTANCE_COUNT", 1),
+    ],
+)
+def test_without_instances_all_goes_at_once_and_bakes(config: dict[str, Any]) -> None:
+    """As of an asynchronous endpoint that is scaled to zero, when its capacity is retained."""
+    assert _steps(config, 0) == [(1.0, 60.0)]
+
+
 def test_a_canary_is_a_part_and_then_all() -> None:
     """One of four instances, then the rest, which bakes likewise; the old ones stay a while."""
     size = {"CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1}}

@@ -257,3 +257,15 @@ def test_what_is_retained_of_a_serverless_variant_is_its_weight(plant: Plant) ->
     told = plant.settled()
     assert told["EndpointConfigName"] == "t"
     assert told["ProductionVariants"][0]["CurrentWeight"] == 0.5
+
+
+def test_captures_go_to_s3(plant: Plant) -> None:
+    """Anything else is refused before an endpoint is made of it, and not while it starts."""
+    capture = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "https://example.com/captures",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    code, text = _refused(plant.config, "elsewhere", DataCaptureConfig=capture)
+    assert code == "ValidationException"
+    assert "DestinationS3Uri of DataCaptureConfig: an address in S3 is s3://bucket/key" in text

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
@@ -139,6 +140,14 @@ class DataPlane:
         slot = Slot(worker)
         self.fleet.slots = (slot, *self.fleet.slots)
         return slot
+
+    def update(self) -> Variant:
+        """Have another variant of the same name, without workers; the one that was, as it is."""
+        old, self.fleet = self.variant, Fleet("e/A", self._worker, 0)
+        meter = Meter(self.world.metrics, "e", "A")
+        self.variant = replace(old, fleet=self.fleet, meter=meter)
+        self.group = replace(self.group, variants=(self.variant,))
+        return old
 
     def ask(self, way: str, body: bytes = b"", **headers: str) -> Outgoing:
         """What an operation answers; headers as in `content_type="text/csv"`."""

@@ -124,13 +124,14 @@ class Asynchronous:
             except AwsError:  # deleted: what waits is lost with it
                 backlog.clear()
                 return
-            if backlog.running >= _capacity(group):
+            fleet = group.variants[0].fleet
+            if backlog.running(fleet) - fleet.leaving() >= _capacity(group):
                 ended = self._ended.setdefault(endpoint, asyncio.Event())
                 ended.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), _LOOK_S)
                 continue
-            job = backlog.begin()
+            job = backlog.begin(fleet)
             if job is not None:  # nor has expired just now
                 task = asyncio.get_running_loop().create_task(self._one(group, backlog, job))
                 self._tasks.add(task)
@@ -148,7 +149,18 @@ class Asynchronous:
             if job.endpoint in self._ended:
                 self._ended[job.endpoint].set()
         if again:
+            if job.expired(self._world.clock.monotonic()):  # its timer found it at work
+                await _in_thread(functools.partial(self._expire, job.endpoint, job.number))
             self._pump(job.endpoint)
+        if not self._serves(job.endpoint, group):  # nobody else saves what was counted so late
+            await _in_thread(variant.meter.flush)
+
+    def _serves(self, endpoint: str, group: Group) -> bool:
+        """Whether variants still belong to an endpoint."""
+        with suppress(AwsError):
+            groups = self._runtime.found(endpoint).groups
+            return any(each.variants[0].meter is group.variants[0].meter for each in groups)
+        return False
 
     async def _again(self, group: Group, variant: Variant, job: Job) -> bool:
         """Work on one request; whether it must be tried again, as its worker has ended."""
@@ -156,7 +168,8 @@ class Asynchronous:
             await _in_thread(functools.partial(self._expired, variant, job))
             return False
         meter, results = variant.meter, self._results
-        if not job.lost:
+        if not job.begun:
+            job.begun = True
             meter.tally("TimeInBacklog", self._since(job) * _MICROSECONDS, "Microseconds")
         try:
             body = await _in_thread(functools.partial(results.fetched, variant, job))
@@ -171,8 +184,10 @@ class Asynchronous:
             await _in_thread(functools.partial(results.completed, variant, job, reply))
         except AwsError as error:
             job.lost += isinstance(error.__cause__, ConnectionError)  # or there was none to ask
-            if error.code == _LOST and job.lost < _MOST_LOST:
-                return True
+            if error.code == _LOST:
+                if job.lost < _MOST_LOST:
+                    return True
+                meter.count(error.status, 0.0, 0.0, instances=1, queued=True)
             meter.tally("InvocationFailures", 1.0, "Count")
             await _in_thread(functools.partial(results.failed, variant, job, error))
         meter.tally("InvocationsProcessed", 1.0, "Count")

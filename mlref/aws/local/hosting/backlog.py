@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from mlref.aws.local.errors import AwsError
+from mlref.aws.local.hosting.fleet import Fleet
 from mlref.aws.local.jobs.inputs import in_s3
 from mlref.runtime.clock import Clock
 
@@ -43,6 +44,8 @@ class Job:
         ttl_s: seconds after which it is not begun any more.
         timeout_s: seconds that the container has.
         lost: how many workers have ended while they worked on it.
+        begun: whether its time in the backlog has been counted.
+        fleet: whose workers work on it, or did last; None if none has yet.
     """
 
     id: str
@@ -59,6 +62,8 @@ class Job:
     ttl_s: float
     timeout_s: float
     lost: int = 0
+    begun: bool = False
+    fleet: Fleet | None = None
 
     def expired(self, now_s: float) -> bool:
         """Whether it has waited for too long.
@@ -66,7 +71,7 @@ class Job:
         Args:
             now_s: as the clock's `monotonic` tells.
         """
-        return now_s > self.received_s + self.ttl_s
+        return now_s >= self.received_s + self.ttl_s
 
 
 def job_of(
@@ -148,22 +153,30 @@ class Backlog:
         """How many nobody works on."""
         return len(self._waiting)
 
-    @property
-    def running(self) -> int:
-        """How many somebody works on."""
-        return len(self._running)
+    def running(self, fleet: Fleet) -> int:
+        """How many are worked on by the workers of a variant, or were begun for them."""
+        with self._lock:
+            return sum(each.fleet is fleet for each in self._running.values())
 
     def add(self, job: Job) -> None:
         """Let one wait."""
         with self._lock:
             self._waiting.append(job)
 
-    def begin(self) -> Job | None:
-        """The one that has waited longest, which does not wait any more."""
+    def begin(self, fleet: Fleet) -> Job | None:
+        """The one that has waited longest, which does not wait any more.
+
+        Args:
+            fleet: whose workers are to work on it.
+
+        Returns:
+            It, or None if none waits.
+        """
         with self._lock:
             if not self._waiting:
                 return None
             job = self._waiting.popleft()
+            job.fleet = fleet
             self._running[job.number] = job
             return job
 

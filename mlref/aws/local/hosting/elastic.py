@@ -33,6 +33,7 @@ IDLE_S = 600.0
 _MICROSECONDS = 1_000_000
 _PAYLOAD = 4 * 2**20  # bytes
 _MOST = 200  # of MaxConcurrency, by the model of the service
+_AT_ONCE = 4  # workers that start at the same time before anybody asks
 
 
 class Elastic(Fleet):
@@ -41,7 +42,7 @@ class Elastic(Fleet):
     Args:
         name: what the log calls it.
         launch: gives a worker that is ready, or raises a `WorkerError`.
-        most: MaxConcurrency: workers that there may be at a time.
+        most: MaxConcurrency: requests that may be answered at a time.
         warm: ProvisionedConcurrency: workers that are always there.
         clock: tells how long a worker was idle.
         setup: called with the duration of each cold start, in microseconds.
@@ -75,8 +76,10 @@ class Elastic(Fleet):
         self._free: list[Slot] = []  # the one used last is taken first, so others become idle
         self._used_s: dict[int, float] = {}
         self._count = 0
+        self._warming = 0  # of them: those that start, and have no request
         self._counting = threading.Lock()
         self._pool = ThreadPoolExecutor(_MOST, thread_name_prefix="cold-start")
+        self._warmers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="warm-start")
 
     async def take(self) -> Slot:
         """A worker of one's own, started if need be; see `Fleet.take`.
@@ -87,7 +90,7 @@ class Elastic(Fleet):
         with self._counting:
             if self._stopped:
                 raise self._nobody()
-            if self._count - len(self._free) >= self.most:
+            if self._count - len(self._free) - self._warming >= self.most:
                 raise throttled(
                     f"Rate exceeded: {self.most} requests are being answered, which is this "
                     f"endpoint's MaxConcurrency; try again, or allow more"
@@ -112,12 +115,7 @@ class Elastic(Fleet):
     def give(self, slot: Slot) -> None:
         """Let a worker answer others; see `Fleet.give`."""
         with self._counting:
-            slot.in_flight = 0
-            if slot.gone or not slot.worker.alive:
-                self._drop(slot)
-            else:
-                self._used_s[id(slot)] = self._clock.monotonic()
-                self._free.append(slot)
+            self._rest(slot)
 
     def try_out(self) -> None:
         """Start the workers that are always there; or one, to see that it gets ready, and end it.
@@ -133,7 +131,8 @@ class Elastic(Fleet):
     def allow(self, most: int, warm: int) -> None:
         """Have another limit, and so many workers that are always there.
 
-        Those beyond that number end when nobody has asked them for a while.
+        Those beyond that number end when nobody has asked them for a while. While those that are
+        missing start, requests are answered by others.
 
         Args:
             most: MaxConcurrency from now on.
@@ -146,19 +145,11 @@ class Elastic(Fleet):
             self.most, self.desired = most, warm
             missing = 0 if self._stopped else max(warm - self._count, 0)
             self._count += missing
-        failure: WorkerError | None = None
-        for _ in range(missing):
-            try:
-                slot = self._started()
-            except WorkerError as error:
-                failure = error
-                continue
-            if self._stopped:  # meanwhile
-                self._end([slot])
-            else:
-                self.give(slot)
-        if failure is not None:
-            raise failure
+            self._warming += missing
+            coming = [self._warmers.submit(self._warm) for _ in range(missing)]
+        failures = [error for each in coming if (error := each.exception()) is not None]
+        if failures:
+            raise failures[-1]
 
     def resize(self, desired: int) -> None:
         """Nothing but an error: there are no instances.
@@ -198,9 +189,40 @@ class Elastic(Fleet):
         with self._counting:
             self._stopped = True
         self._pool.shutdown(wait=True)  # who is being started has a request
+        self._warmers.shutdown(wait=True)
         with self._counting:
             slots, self._free = self._out(self.slots), []
         self._end(slots, drain=drain)
+
+    def _warm(self) -> None:
+        """Start a worker that has no request; it is counted already.
+
+        Raises:
+            WorkerError: it did not get ready, and is not counted any more.
+        """
+        try:
+            slot = None if self._stopped else Slot(self._launch())
+        except BaseException:
+            with self._counting:
+                self._count -= 1
+                self._warming -= 1
+            raise
+        with self._counting:
+            self._warming -= 1
+            if slot is None:
+                self._count -= 1
+            else:
+                self.slots = (*self.slots, slot)
+                self._rest(slot)
+
+    def _rest(self, slot: Slot) -> None:
+        """Have a worker wait for a request; whoever calls it holds the lock."""
+        slot.in_flight = 0
+        if slot.gone or not slot.worker.alive:
+            self._drop(slot)
+        else:
+            self._used_s[id(slot)] = self._clock.monotonic()
+            self._free.append(slot)
 
     def _started(self) -> Slot:
         """A new worker, which has a request from its first moment on; it is counted already.

@@ -128,6 +128,10 @@ class Fleet:
         """Tell that a worker has answered, or will not."""
         self.end(slot)
 
+    def leaving(self) -> int:
+        """How many requests are with workers that get nothing more."""
+        return self._busy - sum(slot.in_flight for slot in self.slots if not slot.gone)
+
     def peak(self) -> float:
         """The most requests at a time since the last call, for each worker; waiting ones count."""
         most, self._peak = self._peak, self._busy

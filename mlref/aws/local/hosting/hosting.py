@@ -62,6 +62,9 @@ class Hosting:
         self._model_data = model_data
         self._folders = ModelFolders(world.objects)
         self._live: dict[str, Live] = {}
+        # What may still hold something: also of workers that only answer what they have begun.
+        self._meters: set[Meter] = set()
+        self._captures: set[Capture] = set()
         self._healing: set[int] = set()
         self._ending: set[threading.Thread] = set()
         self._hurry = threading.Event()
@@ -73,6 +76,7 @@ class Hosting:
 
     def publish(self, live: Live) -> None:
         """Let the data plane see an endpoint so, from the next request on."""
+        self._captures.update(each.capture for each in live.groups if each.capture is not None)
         self._live[live.endpoint] = live
 
     def withdraw(self, name: str) -> Live | None:
@@ -90,6 +94,9 @@ class Hosting:
         Raises:
             WorkerError: one did not get ready; none is left.
         """
+        capture = None
+        if captures(spec.capture):
+            capture = Capture(spec.capture, endpoint, self._world, self.chance)
         drain_s = DRAIN_S if spec.asynchronous is None else _ASYNCHRONOUS_S
         variants = [self._variant(endpoint, each, drain_s=drain_s) for each in spec.all_variants]
         try:
@@ -97,11 +104,8 @@ class Hosting:
                 self._start(variant, started=started)
         except BaseException:
             for variant in variants:
-                variant.fleet.stop()
+                self.end(variant)
             raise
-        capture = None
-        if captures(spec.capture):
-            capture = Capture(spec.capture, endpoint, self._world, self.chance)
         shadow = variants.pop() if spec.shadow is not None else None
         share = 0.0
         if shadow is not None:
@@ -116,7 +120,7 @@ class Hosting:
         )
 
     def component(self, endpoint: str, name: str, spec: VariantSpec) -> Variant:
-        """An inference component without any copy; `Fleet.resize` starts some.
+        """An inference component without any copy; `Fleet.resize` starts some, `end` ends it.
 
         Args:
             endpoint: the endpoint's name.
@@ -132,15 +136,22 @@ class Hosting:
             group: that gets no requests any more.
             drain: whether the workers answer first what they have begun; see `Fleet.stop`.
         """
-
-        def end(variant: Variant) -> None:
-            variant.fleet.stop(drain=drain)
-            variant.meter.flush()
-
         with ThreadPoolExecutor(len(group.all_variants)) as pool:
-            list(pool.map(end, group.all_variants))
+            list(pool.map(functools.partial(self.end, drain=drain), group.all_variants))
         if group.capture is not None:
             group.capture.flush()
+            self._captures.discard(group.capture)
+
+    def end(self, variant: Variant, *, drain: bool = False) -> None:
+        """End a variant's workers, and save what was measured until then.
+
+        Args:
+            variant: that gets no requests any more.
+            drain: see `retire`.
+        """
+        variant.fleet.stop(drain=drain)
+        variant.meter.flush()
+        self._meters.discard(variant.meter)
 
     def dismiss(self, name: str) -> None:
         """Let the data plane not see an endpoint any more, and end its workers in the background.
@@ -183,14 +194,13 @@ class Hosting:
 
     def save_metrics(self) -> None:
         """Save all metrics that are held."""
-        for variant in self._variants():
-            variant.meter.flush()
+        for meter in self._meters.copy():
+            meter.flush()
 
     def save_captures(self) -> None:
         """Save all captures that are held."""
-        for group in self._groups():
-            if group.capture is not None:
-                group.capture.flush()
+        for capture in self._captures.copy():
+            capture.flush()
 
     def heal(self) -> None:
         """Replace workers that have died; in the background."""
@@ -291,6 +301,7 @@ class Hosting:
         name = spec.name
         weight = float(spec.settings.get("InitialVariantWeight", 1.0))
         meter = Meter(self._world.metrics, endpoint, name, component=component)
+        self._meters.add(meter)
         called = f"{endpoint}/{component or name}"
         if not spec.container:
             kind, scaling = spec.settings["InstanceType"], spec.settings.get(_SCALING)

@@ -112,7 +112,8 @@ class MultiModel:
         Args:
             metrics: what CloudWatch keeps.
         """
-        counts = Counter(float(len(shelf.loaded)) for shelf in list(self._shelves.values()))
+        shelves = [shelf for slot, shelf in self._shelves.copy().items() if not slot.gone]
+        counts = Counter(float(len(shelf.loaded)) for shelf in shelves)
         if counts:
             dimensions = {"EndpointName": self._endpoint, "VariantName": self._variant}
             metrics.put(_INSTANCES, "LoadedModelCount", dimensions, counts, unit="None")
@@ -131,7 +132,10 @@ class MultiModel:
         if not slots:
             text = f"no worker of {fleet.name} answers at the moment; try again"
             raise AwsError("ServiceUnavailable", text, status=503)
-        self._shelves = {slot: self._shelves.get(slot) or _Shelf() for slot in slots}
+        # A worker that is let go keeps its shelf while it answers: there, too, models need room.
+        leaving = {slot: shelf for slot, shelf in self._shelves.items() if shelf.busy}
+        present = {slot: self._shelves.get(slot) or _Shelf() for slot in slots}
+        self._shelves = leaving | present
         for slot in slots:
             if target in self._shelves[slot].coming:
                 return slot
@@ -195,7 +199,10 @@ class MultiModel:
             return
         del shelf.busy[target]
         shelf.freed.set()
-        if not self._cached and not slot.gone:
+        if slot.gone:
+            if not shelf.busy:
+                del self._shelves[slot]
+        elif not self._cached:
             work = self._dropped(slot, shelf, target, forwarder)
             task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)

@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT_S = 60.0  # that a container has for an answer
 _OK = 200
+_LOST = 503  # no worker answers, or it has ended
 _INVOKED = "x-amzn-invoked-production-variant"
 _VARIANT = "x-amzn-sagemaker-target-variant"
 
@@ -201,6 +202,7 @@ class Runtime:
             timeout_s: seconds that the container has.
             most_bytes: that its answer may have.
             queued: whether the request has waited in a queue, of which other things are measured.
+                One that finds no worker, or loses it, is not counted: it may be tried again.
 
         Raises:
             AwsError: it did not answer, or not with 200, or with too much.
@@ -217,14 +219,15 @@ class Runtime:
             status = error.status
             raise
         finally:
-            variant.meter.count(
-                status,
-                model_s,
-                time.perf_counter() - began - model_s,
-                instances=len(variant.fleet) or 1,
-                model_status=None if reply is None else reply.status,
-                queued=queued,
-            )
+            if not queued or status != _LOST:
+                variant.meter.count(
+                    status,
+                    model_s,
+                    time.perf_counter() - began - model_s,
+                    instances=len(variant.fleet) or 1,
+                    model_status=None if reply is None else reply.status,
+                    queued=queued,
+                )
         self._captured(group, variant, incoming, reply)
         return reply
 

@@ -177,8 +177,7 @@ class Copies:
         record.specification, record.copies = specification, copies
         self._serve(record, host, served)
         if old is not None:
-            old.fleet.stop(drain=True)
-            old.meter.flush()
+            self._hosting.end(old, drain=True)
 
     def rescale(self, record: Component, copies: int) -> None:
         """Have more copies, or fewer; if there is no room, those that are there stay.
@@ -222,8 +221,7 @@ class Copies:
                 host.components.pop(record.name, None)
             instances.release(record.name)
         if record.served is not None:
-            record.served.fleet.stop()
-            record.served.meter.flush()
+            self._hosting.end(record.served)
 
     def _started(self, record: Component, specification: Mapping[str, Any], copies: int) -> Variant:
         """A component whose copies are ready.
@@ -238,11 +236,11 @@ class Copies:
         try:
             served.fleet.resize(copies)
         except WorkerError as error:
-            served.fleet.stop()
+            self._hosting.end(served)
             text = f"The container of inference component {record.name} {error}."
             raise WorkerError(f"{text} Please check its CloudWatch logs.") from error
         except BaseException:
-            served.fleet.stop()
+            self._hosting.end(served)
             raise
         return served
 

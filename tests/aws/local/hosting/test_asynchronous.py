@@ -1,29 +1,21 @@
-"""Asynchronous endpoints without processes: what waits, expires, is lost, told and measured."""
+"""Asynchronous endpoints without processes: what waits, expires, is told and measured."""
 
 from __future__ import annotations
 
 import base64
-import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from support.data_plane import DataPlane, Limited, data_plane
+from support.queue import CONFIG, later, message, settled
 from support.waiting import until
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.backlog import require_output
 
 ROLE = "arn:aws:iam::123456789012:role/model"
-CONFIG: dict[str, Any] = {
-    "OutputConfig": {
-        "S3OutputPath": "s3://b/answers",
-        "S3FailurePath": "s3://b/failures",
-        "NotificationConfig": {"SuccessTopic": "arn:success", "ErrorTopic": "arn:error"},
-    },
-    "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 1},
-}
 EVERYTHING = {("s3:GetObject", ""), ("s3:PutObject", ""), ("sns:Publish", "")}
 
 
@@ -40,32 +32,6 @@ def plane() -> Iterator[DataPlane]:
     with data_plane(asynchronous=CONFIG) as found:
         found.workers(1)
         yield found
-
-
-def later(plane: DataPlane, body: bytes = b"1", **headers: str) -> tuple[str, str]:
-    """Where the answer will be, and where the failure."""
-    named = {f"x_amzn_sagemaker_{name}": value for name, value in headers.items()}
-    told = dict(plane.ask("later", body, **named).headers)
-    return (
-        told["X-Amzn-SageMaker-OutputLocation"],
-        told["X-Amzn-SageMaker-FailureLocation"],
-    )
-
-
-def message(plane: DataPlane, number: int = 0) -> dict[str, Any]:
-    """One of the messages, as soon as it is there."""
-    until(lambda: len(plane.told) > number)
-    return dict(json.loads(plane.told[number][2]))
-
-
-def settled(plane: DataPlane) -> None:
-    """Wait until nobody works on anything."""
-
-    def idle() -> bool:
-        plane.asynchronous.measure()
-        return plane.world.metrics.of("ApproximateBacklogSize")[-1]["values"] == {0.0: 1}
-
-    until(idle)
 
 
 def test_a_request_expires_while_there_is_no_instance() -> None:
@@ -170,38 +136,6 @@ def test_a_role_that_may_not_publish_tells_nobody(caplog: Any) -> None:
         assert plane.told == []
         assert plane.metrics()["NotificationFailures"] == {1.0: 1}
         assert f"{ROLE} lacks sns:Publish on arn:success" in caplog.text
-
-
-def test_a_request_that_loses_its_worker_is_tried_again(plane: DataPlane) -> None:
-    """Twice it is broken off, then answered; nobody is told of the first two."""
-    asked: list[bytes] = []
-
-    def answer(body: bytes) -> Any:
-        asked.append(body)
-        return None if len(asked) < 3 else (200, {}, b"at last")
-
-    plane.answer = answer
-    output, _ = later(plane, b"1,2")
-    assert message(plane)["invocationStatus"] == "Completed"
-    assert plane.world.objects.get(output) == b"at last"
-    assert asked == [b"1,2"] * 3
-    assert len(plane.told) == 1
-
-
-def test_a_request_that_loses_all_its_workers_fails(plane: DataPlane) -> None:
-    """Three are enough; the next request is not kept from its turn."""
-    asked: list[bytes] = []
-
-    def answer(body: bytes) -> Any:
-        asked.append(body)
-        return None if body == b"bad" else (200, {}, b"ok")
-
-    plane.answer = answer
-    later(plane, b"bad")
-    later(plane, b"good")
-    assert "ended while it answered" in message(plane)["failureReason"]
-    assert message(plane, 1)["invocationStatus"] == "Completed"
-    assert asked == [b"bad"] * 3 + [b"good"]
 
 
 def test_the_content_type_that_is_told_is_the_container_s(plane: DataPlane) -> None:

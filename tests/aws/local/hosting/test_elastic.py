@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from typing import Any
 
@@ -54,6 +55,63 @@ def test_workers_that_are_always_there_can_be_added() -> None:
     with pytest.raises(WorkerError, match="ping"):
         fleet.allow(5, 3)
     assert (len(fleet), fleet.desired) == (2, 3)
+
+
+def test_one_that_does_not_get_ready_leaves_the_limit_as_it_is() -> None:
+    """It is no request that is being answered, and none more is allowed for it."""
+    launches = Launches(failing=1)
+    fleet = _elastic(launches, most=1)
+    with pytest.raises(WorkerError, match="ping"):
+        fleet.allow(1, 1)
+    launches.failing = None
+    _taken(fleet)
+    with pytest.raises(AwsError, match="1 requests are being answered"):
+        _taken(fleet)
+
+
+def test_requests_are_answered_while_others_get_ready() -> None:
+    """Those that are always there start together, and are no requests; the limit stays."""
+    launches, go, numbers = Launches(), threading.Event(), itertools.count()
+    both = threading.Barrier(3, timeout=10)
+
+    def launch() -> Any:
+        if next(numbers) < 2:
+            both.wait()
+            assert go.wait(10)
+        return launches()
+
+    fleet = _elastic(launch, most=2)
+    with working(lambda: fleet.allow(2, 2)):
+        both.wait()
+        taken = [_taken(fleet), _taken(fleet)]
+        with pytest.raises(AwsError, match="2 requests are being answered"):
+            _taken(fleet)
+        go.set()
+    with pytest.raises(AwsError, match="2 requests are being answered"):
+        _taken(fleet)
+    for slot in taken:
+        fleet.give(slot)
+    assert {_taken(fleet).worker, _taken(fleet).worker} <= set(launches.made)
+    assert len(launches.made) == 4
+
+
+def test_the_end_waits_only_for_those_that_are_just_being_started() -> None:
+    """The others of those that are always to be there are not begun any more."""
+    launches, begun, go = Launches(), threading.Event(), threading.Event()
+
+    def launch() -> Any:
+        begun.set()
+        assert go.wait(10)
+        return launches()
+
+    fleet = _elastic(launch, most=50)
+    with working(lambda: fleet.allow(50, 50)):
+        assert begun.wait(10)
+        with working(lambda: fleet.stop(drain=True)):
+            until(lambda: fleet._stopped)
+            go.set()
+    assert 0 < len(launches.made) < 50
+    assert (len(fleet), launches.alive) == (0, 0)
 
 
 def test_it_has_no_instances() -> None:

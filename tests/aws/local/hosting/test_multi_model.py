@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import tarfile
@@ -14,9 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
+from support.aws import world
+from support.plant import FakeWorker, Launches
 from support.waiting import until
 
 from mlref.artifact import Artifact
+from mlref.aws.local.hosting.fleet import Fleet
+from mlref.aws.local.hosting.forwarding import Reply
+from mlref.aws.local.hosting.meter import Meter
+from mlref.aws.local.hosting.multi_model import TARGET_MODEL, Lease, MultiModel, Place
 
 JSON = "application/json"
 CSV_ROWS = b"red,3,0.5\r\nblue,4,\r\n"
@@ -291,3 +298,62 @@ def test_many_models_do_not_stream(zoo: Zoo) -> None:
         zoo.account.sagemaker_runtime.invoke_endpoint_with_response_stream(
             EndpointName=zoo.endpoint, Body=CSV_ROWS
         )
+
+
+class OneEach:
+    """A forwarder to workers that have room for one model each; one with a model is full."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[int, str] = {}
+        self.full = asyncio.Event()
+
+    async def send(
+        self, slot: Any, path: str, headers: Any, body: bytes, *, timeout_s: float, method: str = ""
+    ) -> Reply:
+        """See `Forwarder.send`."""
+        del path, body, timeout_s
+        if method == "DELETE":
+            self.loaded.pop(slot.port)
+        elif slot.port in self.loaded:
+            self.full.set()
+            return Reply(507, "", b"")
+        else:
+            self.loaded[slot.port] = headers[TARGET_MODEL]
+        return Reply(200, "", b"")
+
+
+def test_who_waits_for_room_on_a_worker_that_is_let_go_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As soon as another model is free, also if others have asked meanwhile."""
+    monkeypatch.setattr(FakeWorker, "seen", lambda _, folder: str(folder), raising=False)
+    metrics: Any = world().metrics
+    models = MultiModel("e", "A", "s3://b/zoo", Path, Meter(metrics, "e", "A"))
+    fleet = Fleet("e/A", Launches(), 0)
+    fleet.resize(2)
+    stays, goes = fleet.slots
+
+    async def answered() -> None:
+        forwarder: Any = OneEach()
+
+        def place(target: str) -> Place:
+            return Place(models, fleet, target, forwarder, lost=lambda: None, timeout_s=10)
+
+        stays.in_flight = 50
+        first = await place("a").take()
+        assert isinstance(first, Lease)
+        assert first.slot is goes
+        waiting = asyncio.create_task(place("b").take())
+        await asyncio.wait_for(forwarder.full.wait(), 10)
+        fleet._out([goes])
+        await place("c").take()
+        place("a").give(first)
+        second = await asyncio.wait_for(waiting, 10)
+        assert forwarder.loaded == {goes.port: "b", stays.port: "c"}
+        models.measure(metrics)
+        place("b").give(second)
+        assert goes not in models._shelves
+
+    asyncio.run(answered())
+    (count,) = metrics.of("LoadedModelCount")
+    assert count["values"] == {1.0: 1}  # of the worker that stays

@@ -14,6 +14,8 @@ from support.plant import IMAGE, Plant, goes_on, working
 from support.waiting import until
 
 from mlref.aws.local.errors import AwsError
+from mlref.aws.local.hosting.capture import Exchange
+from mlref.aws.local.hosting.live import Variant
 
 IN_PROGRESS = "ValidationException: Cannot update in-progress endpoint"
 HEEDED = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "slow"}]}}
@@ -118,6 +120,49 @@ def test_an_update_ends_when_the_old_workers_have_answered(plant: Plant) -> None
     assert plant.launches.alive == 1
 
 
+def _counted(plant: Plant, variant: Variant) -> list[dict[str, Any]]:
+    """What CloudWatch learns of an answer, once all metrics are saved."""
+    metrics: Any = plant.world.metrics
+    metrics.puts.clear()
+    variant.meter.count(200, 0.01, 0.0, instances=1, model_status=200)
+    plant.hosting.save_metrics()
+    return list(metrics.of("Invocations"))
+
+
+def test_what_old_workers_still_answer_is_saved_at_once(plant: Plant) -> None:
+    """Metrics and captures, as long as they answer, and not only when all have ended."""
+    objects: Any = plant.world.objects
+    objects.buckets["kept"] = {}
+    kept = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://kept/data",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    plant.ask.delete_endpoint(EndpointName="e")
+    plant.endpoint(plant.config("kept", DataCaptureConfig=kept))
+    live = plant.hosting.live("e")
+    assert live is not None
+    (group,) = live.groups
+    (variant,) = group.variants
+    (slot,) = variant.fleet.slots
+    variant.fleet.begin(slot)
+    plant.update("b")
+    until(lambda: slot.gone)
+    assert len(_counted(plant, variant)) == 1
+    exchange = Exchange(plant.world.clock.now(), "A", b"1", "text/csv", b"2", "text/csv")
+    assert group.capture is not None
+    group.capture.keep(exchange)
+    plant.hosting.save_captures()
+    assert len(objects.keys("s3://kept/data/e/A/")) == 1
+    variant.fleet.give(slot)
+    plant.settled()
+    assert _counted(plant, variant) == []  # nobody looks any more
+    group.capture.keep(exchange)
+    plant.hosting.save_captures()
+    assert len(objects.keys("s3://kept/data/e/A/")) == 1
+
+
 def test_time_can_be_moved_on_while_old_workers_answer(plant: Plant) -> None:
     """The timer that ends the baking period does not wait for them."""
     routing = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 60}
@@ -157,7 +202,8 @@ def test_copies_that_are_replaced_answer_what_they_have_begun(plant: Plant) -> N
     plant.ask.delete_endpoint(EndpointName="e")
     plant.endpoint(plant.hosts("hosts"))
     plant.component("one")
-    fleet = (plant.variant().components or {})["one"].fleet
+    old = (plant.variant().components or {})["one"]
+    fleet = old.fleet
     (slot,) = fleet.slots
     fleet.begin(slot)
     container = {"Container": {"Image": IMAGE}}
@@ -167,6 +213,7 @@ def test_copies_that_are_replaced_answer_what_they_have_begun(plant: Plant) -> N
         assert goes_on(thread)
         assert (plant.variant().components or {})["one"].fleet is not fleet
         assert slot.worker.alive
+        assert len(_counted(plant, old)) == 1  # and what they answer is saved
         fleet.give(slot)
     assert not slot.worker.alive
 

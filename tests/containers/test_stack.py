@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import threading
 import time
@@ -40,11 +41,16 @@ def stack(service: containers.Image, require: Callable[[str, bool, str], None]) 
         yield running
 
 
-def _wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
-    end, event = time.monotonic() + timeout_s, threading.Event()
-    while not condition():
-        assert time.monotonic() < end, "the condition did not hold in time"
+def _comes(condition: Callable[[], bool], within_s: float) -> bool:
+    """Whether it holds, now or within so many seconds."""
+    end, event = time.monotonic() + within_s, threading.Event()
+    while not (holds := condition()) and time.monotonic() < end:
         event.wait(0.05)
+    return holds
+
+
+def _wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    assert _comes(condition, timeout_s), "the condition did not hold in time"
 
 
 def _by_replica(stack: Stack, expression: str) -> dict[str, float]:
@@ -71,6 +77,11 @@ def _asked_twice(stack: Stack, answers: str) -> int:
 def _container(client: Any, stack: Stack, service: str) -> Any:
     labels = [f"{keeper.PROJECT_LABEL}={stack.project}", f"com.docker.compose.service={service}"]
     return client.containers.list(filters={"label": labels})[0]
+
+
+def _dbsize(redis: Any) -> int:
+    """How many answers the Redis in this container keeps."""
+    return int(redis.exec_run(["redis-cli", "dbsize"]).output)
 
 
 def _ask(stack: Stack, count: int) -> None:
@@ -106,23 +117,29 @@ def test_both_replicas_get_requests(stack: Stack) -> None:
 
 
 def test_what_one_replica_has_answered_the_other_need_not(stack: Stack, docker_client: Any) -> None:
-    """The second request for the same rows goes to the other replica, and Redis has the answer."""
-    redis = _container(docker_client, stack, "redis")
+    """The second request for the same rows goes to the other replica, and Redis has the answer.
 
-    def kept() -> bytes:
-        return bytes(redis.exec_run(["redis-cli", "dbsize"]).output)
+    A replica that finds the Redis slow leaves it alone for a while, as it should; on a busy machine
+    that happens to these two. So rows are asked for until one answer was kept, and found again.
+    """
+    redis = _container(docker_client, stack, "redis")
+    rows = itertools.count(len(_BODIES))
+
+    def keeps_one() -> bool:
+        count, size, lines = next(rows), _dbsize(redis), len(_access_log(stack))
+        _ask(stack, count)
+        if not _comes(lambda: _dbsize(redis) == size + 1, within_s=2):
+            return False
+        before = _by_replica(stack, _CACHE % "hit")
+        _ask(stack, count)
+        _wait_until(lambda: len(_access_log(stack)) == lines + 2)
+        first, second = [each["replicas"] for each in _access_log(stack)[-2:]]
+        assert first != second
+        expected = {**before, second: before.get(second, 0) + 1}
+        return _comes(lambda: _by_replica(stack, _CACHE % "hit") == expected, within_s=10)
 
     _wait_until(lambda: len(_by_replica(stack, _CACHE % "hit")) == 2)
-    before, size, lines = _by_replica(stack, _CACHE % "hit"), kept(), len(_access_log(stack))
-    _ask(stack, 777)
-    _wait_until(lambda: kept() != size)
-    _ask(stack, 777)
-    _wait_until(lambda: len(_access_log(stack)) == lines + 2)
-    first, second = [each["replicas"] for each in _access_log(stack)[-2:]]
-    assert first != second
-    _wait_until(lambda: _by_replica(stack, _CACHE % "hit") != before)
-    expected = {**before, second: before[second] + 1}
-    assert _by_replica(stack, _CACHE % "hit") == expected
+    assert _comes(keeps_one, within_s=90)
 
 
 def test_counts_are_not_for_clients(stack: Stack) -> None:

@@ -150,7 +150,7 @@ def test_a_limit_of_nothing_is_refused(name: str) -> None:
 def _broken(caplog: pytest.LogCaptureFixture, url: str) -> Iterator[tuple[RedisCache, ManualClock]]:
     clock = ManualClock(datetime(2013, 1, 1, tzinfo=UTC))
     with caplog.at_level(logging.WARNING, "mlref.serving.cache_redis"):
-        yield RedisCache(url, clock=clock, timeout_s=0.05), clock
+        yield RedisCache(url, clock=clock, timeout_s=0.5), clock
 
 
 def test_without_a_redis_each_look_up_is_a_miss(caplog: pytest.LogCaptureFixture) -> None:

@@ -101,6 +101,28 @@ def test_mistakes_are_told_without_a_traceback(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "near", "others"),
+    [
+        (("serv",), "serve", ("run", "doctor", "labs", "cloud")),
+        (("cloud", "lst"), "ls", ("start", "status", "nuke")),
+        (("containers", "buidl"), "build", ("run", "scan")),
+        (("labs", "chekc"), "check", ("list", "hint")),
+        (("cards", "exprt"), "export", ()),
+    ],
+)
+def test_a_command_that_is_none_is_told_which_there_are(
+    words: tuple[str, ...], near: str, others: tuple[str, ...]
+) -> None:
+    """The one that may be meant, and all the others of its group."""
+    code, printed = _mlref(*words)
+    told = " ".join(printed.replace("│", " ").split())
+    assert code == 2
+    assert f"No such command '{words[-1]}'. Did you mean {near}? There are: " in told
+    listed = told.split("There are: ")[1].split(".")[0].split(", ")
+    assert {near, *others} <= set(listed)
+
+
 def test_half_a_parameter_is_a_usage_error() -> None:
     """A name without a value is told as such."""
     status, text = _mlref("run", "-p", "seed")

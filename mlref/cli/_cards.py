@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlref.cli._group import Commands
+
 __all__ = ["add_to"]
 
 _SHORT = (
@@ -18,6 +20,7 @@ _SHORT = (
 )
 
 _cards = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     help="The interview cards: question, answers, what a good one says.",

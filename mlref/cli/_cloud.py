@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlref.cli._group import Commands
 from mlref.errors import CloudError
 from mlref.runtime.lazy import extra
 
@@ -34,6 +35,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TIMES = {"ignore_unknown_options": True}  # else "-5" is told to be no option
 
 _cloud = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     help="A local AWS that stays, and what sessions left behind on either cloud.",

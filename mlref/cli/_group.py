@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 import typer
@@ -11,11 +12,24 @@ from typer.core import TyperGroup
 
 from mlref.errors import MlrefError
 
-__all__ = ["Group"]
+__all__ = ["Commands", "Group"]
 
 
-class Group(TyperGroup):
-    """Commands whose own errors are told without a traceback."""
+class Commands(TyperGroup):
+    """Commands that are named when somebody asks for another."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        wanted = args[0]
+        if self.get_command(ctx, wanted) is None and not wanted.startswith("-"):
+            known = [name for name, command in self.commands.items() if not command.hidden]
+            near = difflib.get_close_matches(wanted, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(f"No such command {wanted!r}.{hint} There are: {', '.join(known)}.")
+        return super().resolve_command(ctx, args)
+
+
+class Group(Commands):
+    """All commands; their own errors are told without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

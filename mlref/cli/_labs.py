@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from mlref.cli._group import Commands
 from mlref.cli._store import opened_store
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = ["add_to", "watch"]
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 _labs = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     help="The labs: exercises that grade themselves.",

@@ -9,6 +9,7 @@ with data_plane(asynchronous=config) as plane:
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -118,6 +119,7 @@ class DataPlane:
         self.fleet = Fleet("e/A", self._worker, 0)
         meter = Meter(self.world.metrics, "e", "A")
         self.variant = Variant("A", 1.0, self.fleet, meter, role=role)
+        self.before: tuple[Group, ...] = ()
         self.group = Group("c", (self.variant,), **group)
         self._port = server.server_address[1]
         self._loop = asyncio.new_event_loop()
@@ -128,6 +130,7 @@ class DataPlane:
             self.runtime,
             self.world,
             lambda *what: self.publish(*what),  # noqa: PLW0108 - may change
+            chance=random.Random(1),  # noqa: S311 - the same in each run
         )
 
     def workers(self, count: int) -> None:
@@ -141,12 +144,17 @@ class DataPlane:
         self.fleet.slots = (slot, *self.fleet.slots)
         return slot
 
-    def update(self) -> Variant:
-        """Have another variant of the same name, without workers; the one that was, as it is."""
+    def update(self, share: float = 1.0) -> Variant:
+        """Have another variant of the same name, without workers; the one that was, as it is.
+
+        Args:
+            share: of the requests, for the new one; the other keeps the rest.
+        """
         old, self.fleet = self.variant, Fleet("e/A", self._worker, 0)
         meter = Meter(self.world.metrics, "e", "A")
         self.variant = replace(old, fleet=self.fleet, meter=meter)
-        self.group = replace(self.group, variants=(self.variant,))
+        self.before = (replace(self.group, share=1.0 - share),) if share < 1.0 else ()
+        self.group = replace(self.group, variants=(self.variant,), share=share)
         return old
 
     def ask(self, way: str, body: bytes = b"", **headers: str) -> Outgoing:
@@ -193,7 +201,7 @@ class DataPlane:
         self._loop.close()
 
     def _found(self, name: str) -> Live | None:
-        return Live("e", (self.group,)) if name == "e" else None
+        return Live("e", (*self.before, self.group)) if name == "e" else None
 
     def _worker(self) -> Any:
         return _Worker(self._port)

@@ -136,7 +136,7 @@ class LocalAws:
         runtime = Runtime(
             self.hosting.live, timers.clock, chance=self.hosting.chance, lost=self.hosting.mend
         )
-        asynchronous = Asynchronous(runtime, self.world, topics.publish)
+        asynchronous = Asynchronous(runtime, self.world, topics.publish, chance=self.hosting.chance)
         timers.every(_MINUTE_S, asynchronous.measure)
         timers.every(_MINUTE_S, self.hosting.reap)
         timers.every(_MINUTE_S, self.hosting.measure)

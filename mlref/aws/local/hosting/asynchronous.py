@@ -1,7 +1,8 @@
 """Asynchronous endpoints: the request lies in S3, and so will the answer.
 
 InvokeEndpointAsync queues a request and says at once where its answer will be. Each instance works
-on a few at a time; when there is none (an endpoint may be scaled to zero), requests wait. One that
+on a few at a time; when there is none (an endpoint may be scaled to zero), requests wait. While an
+update shifts traffic, old and new instances work on the same queue, each for its share. One that
 has waited for its RequestTTLSeconds expires; one that loses its worker waits again, before the
 others, and fails when it has lost a few. What becomes of a request is told to a topic of SNS.
 
@@ -15,14 +16,16 @@ import asyncio
 import functools
 import json
 import logging
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
 from mlref.aws.local.errors import AwsError
 from mlref.aws.local.hosting.backlog import Backlog, Job, job_of
 from mlref.aws.local.hosting.checks import Checks
+from mlref.aws.local.hosting.fleet import Fleet
 from mlref.aws.local.hosting.live import Group, Variant
 from mlref.aws.local.hosting.meter import NAMESPACE
 from mlref.aws.local.hosting.results import Publish, Results
@@ -50,10 +53,14 @@ class Asynchronous:
         runtime: asks the workers.
         world: holds S3, the roles and the time.
         publish: sends a message to a topic of SNS.
+        chance: decides who works on a request while an update shifts traffic.
     """
 
-    def __init__(self, runtime: Runtime, world: World, publish: Publish) -> None:
+    def __init__(
+        self, runtime: Runtime, world: World, publish: Publish, *, chance: random.Random
+    ) -> None:
         self._runtime = runtime
+        self._chance = chance
         self._world = world
         self._results = Results(world, publish)
         self._checks = Checks("InvokeEndpointAsync")
@@ -92,10 +99,10 @@ class Asynchronous:
         """Tell CloudWatch how much waits."""
         for name, backlog in list(self._backlogs.items()):
             try:
-                variants = self._runtime.found(name).groups[0].variants
+                groups = self._runtime.found(name).groups
             except AwsError:
                 continue
-            size, count = float(len(backlog)), sum(len(each.fleet) for each in variants)
+            size, count = float(len(backlog)), sum(len(_fleet(each)) for each in groups)
             oldest_s = backlog.oldest_s()
             age_s = 0.0 if oldest_s is None else self._world.clock.monotonic() - oldest_s
             put = functools.partial(self._put, name)
@@ -120,22 +127,34 @@ class Asynchronous:
         backlog = self._backlogs[endpoint]
         while backlog.waiting:
             try:
-                group = self._runtime.found(endpoint).groups[0]
+                groups = self._runtime.found(endpoint).groups
             except AwsError:  # deleted: what waits is lost with it
                 backlog.clear()
                 return
-            fleet = group.variants[0].fleet
-            if backlog.running(fleet) - fleet.leaving() >= _capacity(group):
+            group = self._next(groups, backlog)
+            if group is None:
                 ended = self._ended.setdefault(endpoint, asyncio.Event())
                 ended.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), _LOOK_S)
                 continue
-            job = backlog.begin(fleet)
+            job = backlog.begin(_fleet(group))
             if job is not None:  # nor has expired just now
                 task = asyncio.get_running_loop().create_task(self._one(group, backlog, job))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+
+    def _next(self, groups: Sequence[Group], backlog: Backlog) -> Group | None:
+        """Who works on the next request, by their shares: one that has room, or nobody."""
+        free = [
+            each
+            for each in groups
+            if each.share > 0
+            and backlog.running(_fleet(each)) - _fleet(each).leaving() < _capacity(each)
+        ]
+        if len(free) <= 1:
+            return free[0] if free else None
+        return self._chance.choices(free, [each.share for each in free])[0]
 
     async def _one(self, group: Group, backlog: Backlog, job: Job) -> None:
         """Work on one request; whatever happens, somebody is told."""
@@ -211,11 +230,16 @@ class Asynchronous:
         self._results.failed(variant, job, AwsError("ValidationError", text))
 
 
+def _fleet(group: Group) -> Fleet:
+    """The workers of an asynchronous endpoint's group, which has one variant."""
+    return group.variants[0].fleet
+
+
 def _capacity(group: Group) -> int:
     """How many requests the workers of a group's variant have at most at a time."""
     client = (group.asynchronous or {}).get("ClientConfig", {})
     limit = int(client.get("MaxConcurrentInvocationsPerInstance", _AT_ONCE))
-    return limit * sum(not slot.gone for slot in group.variants[0].fleet.slots)
+    return limit * sum(not slot.gone for slot in _fleet(group).slots)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

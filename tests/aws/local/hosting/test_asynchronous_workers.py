@@ -164,6 +164,50 @@ def test_the_new_works_while_the_old_finishes(plane: DataPlane) -> None:
     assert message(plane, 1)
 
 
+def test_old_and_new_work_on_the_queue_by_their_shares(plane: DataPlane) -> None:
+    """So alarms on the new variant see what it does, before all requests are its own."""
+    old, plane.answer = plane.update(share=0.2), lambda _: (200, {}, b"ok")
+    plane.workers(1)
+    by_new = by_old = 0
+    for count in range(100):
+        later(plane)
+        message(plane, count)
+        settled(plane)  # both have room, so that shares alone decide
+        by_new, by_old = by_new + (plane.fleet.peak() > 0), by_old + (old.fleet.peak() > 0)
+    assert by_new + by_old == 100
+    assert 8 <= by_new <= 32  # 20, give or take 3 standard deviations of 4
+
+
+def test_who_has_room_works_while_the_other_is_busy(plane: DataPlane) -> None:
+    """A new variant that answers nothing keeps no request of the old one waiting."""
+    plane.answer = held = _Held(b"long")
+    old = plane.update(share=0.999)
+    plane.workers(1)
+    later(plane, b"long")
+    until(lambda: held.asked == [b"long"])
+    for count in range(3):
+        later(plane, b"%d" % count)
+        assert message(plane, count)["invocationStatus"] == "Completed"
+    assert old.fleet.peak() == 1.0
+    held.release[b"long"].set()
+    assert message(plane, 3)
+
+
+def test_a_share_of_nothing_gets_nothing(plane: DataPlane) -> None:
+    """Not even if nobody else has room."""
+    plane.answer = held = _Held(b"long")
+    old = plane.update(share=0.0)
+    plane.workers(1)
+    later(plane, b"long")
+    until(lambda: held.asked == [b"long"])
+    for body in (b"next", b"last"):  # the second takes a turn of the loop, in which the first waits
+        later(plane, body)
+    assert held.asked == [b"long"]
+    held.release[b"long"].set()
+    assert message(plane, 2)
+    assert (plane.fleet.peak(), old.fleet.peak()) == (0.0, 1.0)
+
+
 def test_what_is_counted_after_a_variant_has_gone_is_saved(plane: DataPlane) -> None:
     """Its last message is still being sent when its metrics are saved for the last time."""
     begun, release = threading.Event(), threading.Event()

@@ -294,3 +294,45 @@ def test_an_alarm_takes_a_canary_back(
     assert alarm in told["FailureReason"]
     assert set(_shares(invoke, name, 40)) == {"old"}
     account.cloudwatch.delete_alarms(AlarmNames=[alarm])
+
+
+def test_an_alarm_takes_the_canary_of_an_asynchronous_endpoint_back(
+    account: Any, endpoint_of: Callable[..., str], archive: str
+) -> None:
+    """The new variant works on its share of the queue, so that the alarm hears of its errors."""
+    place = f"s3://{account.bucket}/{account.name('canary')}"
+    output = {"S3OutputPath": f"{place}/answers", "S3FailurePath": f"{place}/failures"}
+
+    def config(version: str, **variables: str) -> str:
+        model = account.model_at(archive, Environment={"VERSION": version, **variables})
+        return str(account.config(model, AsyncInferenceConfig={"OutputConfig": output}))
+
+    def done(kind: str) -> int:
+        prefix = f"{place}/{kind}/".removeprefix(f"s3://{account.bucket}/")
+        return int(account.s3.list_objects_v2(Bucket=account.bucket, Prefix=prefix)["KeyCount"])
+
+    stable = config("old")
+    name = endpoint_of(stable)
+    alarm = _alarm(account, name)
+    size = {"CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
+    guarded = {
+        **_blue_green("CANARY", wait_s=600, **size),
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]},
+    }
+    _update(account, name, config("new", FAILS="yes"), DeploymentConfig=guarded)
+    _baking(account, name)
+    account.s3.put_object(Bucket=account.bucket, Key="which", Body=b"which?")
+    for _ in range(40):
+        account.sagemaker_runtime.invoke_endpoint_async(
+            EndpointName=name,
+            ContentType="text/plain",
+            InputLocation=f"s3://{account.bucket}/which",
+        )
+    until(lambda: done("answers") + done("failures") == 40)
+    assert done("answers") > 0
+    assert done("failures") > 3
+    account.cloud.advance(180)
+    told = account.settled(name)
+    assert told["EndpointConfigName"] == stable
+    assert alarm in told["FailureReason"]
+    account.cloudwatch.delete_alarms(AlarmNames=[alarm])

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlref.cli._group import Commands
+from mlref.cli._group import group
 
 __all__ = ["add_to"]
 
@@ -19,12 +19,9 @@ _SHORT = (
     "what else makes a card comes with its chapter."
 )
 
-_cards = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    help="The interview cards: question, answers, what a good one says.",
-    epilog="Example: mlref cards show 01",
+_cards = group(
+    "The interview cards: question, answers, what a good one says.",
+    "Example: mlref cards show 01",
 )
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mlref.cli._group import Commands
+from mlref.cli._group import group
 from mlref.errors import CloudError
 from mlref.runtime.lazy import extra
 
@@ -34,12 +34,9 @@ _NOT_RUNNING = 3  # what `systemctl status` says of a service that does not run
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TIMES = {"ignore_unknown_options": True}  # else "-5" is told to be no option
 
-_cloud = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    help="A local AWS that stays, and what sessions left behind on either cloud.",
-    epilog="Example: mlref cloud start",
+_cloud = group(
+    "A local AWS that stays, and what sessions left behind on either cloud.",
+    "Example: mlref cloud start",
 )
 
 

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlref.cli._group import Commands
+from mlref.cli._group import group
 from mlref.errors import ArtifactMissingFileError, ContainerError
 
 if TYPE_CHECKING:
@@ -36,12 +36,9 @@ _KINDS = {
 }
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
-_containers = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    help="Images and containers of a model; they need Docker.",
-    epilog="Example: mlref containers run build/runs/01/champion",
+_containers = group(
+    "Images and containers of a model; they need Docker.",
+    "Example: mlref containers run build/runs/01/champion",
 )
 
 _Artifact = Annotated[

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from mlref.errors import MlrefError
 
-__all__ = ["Commands", "Group"]
+__all__ = ["Commands", "Group", "group"]
 
 
 class Commands(TyperGroup):
@@ -38,6 +38,18 @@ class Group(Commands):
             line = Text.assemble(("error: ", "bold red"), (_told(error), "red"))
             Console(stderr=True).print(line, soft_wrap=True)
             raise typer.Exit(1) from error
+
+
+def group(about: str, epilog: str) -> typer.Typer:
+    """A group of commands, to be added to the application under its name.
+
+    Args:
+        about: what they are for.
+        epilog: an example.
+    """
+    return typer.Typer(
+        cls=Commands, no_args_is_help=True, add_completion=False, help=about, epilog=epilog
+    )
 
 
 def _told(error: MlrefError) -> str:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from mlref.cli._group import Commands
+from mlref.cli._group import group
 from mlref.cli._store import opened_store
 
 if TYPE_CHECKING:
@@ -24,12 +24,9 @@ __all__ = ["add_to", "watch"]
 
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
-_labs = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    help="The labs: exercises that grade themselves.",
-    epilog="Example: mlref labs check 01",
+_labs = group(
+    "The labs: exercises that grade themselves.",
+    "Example: mlref labs check 01",
 )
 
 _LabName = Annotated[

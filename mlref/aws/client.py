@@ -12,7 +12,8 @@ what both create carries tags with its session and its expiry (`mlref.aws.taggin
 
 Real AWS costs money, so it is refused unless the environment has MLREF_ALLOW_AWS=1 and the cap
 covers the estimate until everything expires (`mlref.aws.spending`); what the estimate does not have
-is refused later, too, on both clouds (`mlref.aws.guard`).
+is refused later, too, on both clouds (`mlref.aws.guard`), also what is too much only together with
+what the session has made before (`mlref.aws.ledger`).
 
 A local session uses the local AWS that it is given, or that of AWS_ENDPOINT_URL, or else starts one
 that this process shares. It never reads ~/.aws, and it never speaks to anything but loopback.

@@ -15,8 +15,8 @@ sent:
 - no training or processing job may run for longer than what was estimated stands. AWS stops them
   after a day unless they say less; it does not stop transform jobs.
 
-Each request is held against the estimate by itself: two endpoints of one instance each pass where
-one was estimated. What costs little (requests, storage, alarms) is not counted.
+What requests ask for together, `mlref.aws.ledger` adds up. What costs little (requests, storage,
+alarms) is not counted.
 """
 
 from __future__ import annotations
@@ -24,12 +24,22 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from mlref.aws import ledger
+from mlref.aws.asked import (
+    CONCURRENCY,
+    INSTANCES,
+    SERVERLESS,
+    WITHOUT_TYPE,
+    asked,
+    numbers,
+    refuse,
+    run_s,
+)
 from mlref.aws.deletion import Deleter
 from mlref.cost import Estimate
-from mlref.errors import SpendingRefusedError
 
 if TYPE_CHECKING:
     import boto3
@@ -94,25 +104,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
 }
 """What creates or changes what a sweep deletes, by service; of SageMaker it follows from names."""
 
-_USES = {
-    "ProductionVariantInstanceType": "hosting",
-    "TrainingInstanceType": "training",
-    "ProcessingInstanceType": "processing",
-    "TransformInstanceType": "transform",
-}
-"""How SageMaker's model calls a type of instance, and what it is then used for."""
-
-_SERVERLESS = "serverless compute"
-_WITHOUT_TYPE = {
-    "ServerlessConfig": _SERVERLESS,
-    "ServerlessUpdateConfig": _SERVERLESS,
-    "ServerlessJobConfig": "serverless training",
-}
-_INSTANCES = "sagemaker:variant:DesiredInstanceCount"
-_CONCURRENCY = "sagemaker:variant:DesiredProvisionedConcurrency"
-_BOUNDED = _words("CreateProcessingJob CreateTrainingJob")
-_RUNTIMES = ("MaxRuntimeInSeconds", "KeepAlivePeriodInSeconds")
-_DAY_S, _HOUR_S = 86_400, 3600
+_HOUR_S = 3600
 _ADD = "add it to the estimate (see mlref.cost), and open a new session with that"
 
 
@@ -131,6 +123,7 @@ def install(session: boto3.Session, estimate: Estimate) -> None:
         _check(params, model, estimate, nouns)
 
     session.events.register("before-parameter-build", hold, unique_id="mlref-guard")
+    ledger.install(session, estimate)
 
 
 def _check(
@@ -143,14 +136,14 @@ def _check(
     if harmless or (verb and verb.group() in _READS | _ENDS):
         return
     if not estimate.items:
-        _refuse(
+        refuse(
             operation,
             "the estimate is Estimate(), nothing that costs: the session reads and deletes only",
             "pass an estimate of what will be created",
         )
     elsewhere = params.get("ServiceNamespace", "sagemaker") != "sagemaker"
     if elsewhere or not _is_swept(service, operation, nouns):
-        _refuse(
+        refuse(
             operation,
             f"mlref could not find and delete what it makes in {service}, so it might stand for "
             "ever",
@@ -176,94 +169,41 @@ def _check_asked(operation: str, params: Any, shape: Any, estimate: Estimate) ->
     covered: Counter[str] = Counter()
     for item in estimate.items:
         covered[item.price.item] += math.ceil(item.quantity)  # half an instance is one
-    asked: Counter[str] = Counter()
-    for what, count in _asked(params, shape, 1):
-        asked[what] += count
-    if params.get("ScalableDimension") == _CONCURRENCY:
-        asked[_SERVERLESS] += 1
-    for what, count in sorted(asked.items()):
-        if what in _WITHOUT_TYPE.values():
+    wanted: Counter[str] = Counter()
+    for what, count in asked(params, shape):
+        wanted[what] += count
+    if params.get("ScalableDimension") == CONCURRENCY:
+        wanted[SERVERLESS] += 1
+    for what, count in sorted(wanted.items()):
+        if what in WITHOUT_TYPE.values():
             if what not in covered:
-                _refuse(operation, f"the estimate has no {what}", _ADD)
+                refuse(operation, f"the estimate has no {what}", _ADD)
         elif count > covered[what]:
             text = f"the estimate has {covered[what] or 'no'} {what}"
-            _refuse(operation, f"{text}, and the request asks for {count}", _ADD)
-
-
-def _asked(value: Any, shape: Any, count: int) -> Iterator[tuple[str, int]]:
-    """What a part of a request asks for, as prices call it, and how many.
-
-    Args:
-        value: the part.
-        shape: what the model says of it.
-        count: how many instances the structure around it asks for.
-    """
-    kind = getattr(shape, "type_name", "")
-    if kind == "list" and isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _asked(each, shape.member, count)
-    if kind != "structure" or not isinstance(value, Mapping):
-        return
-    count = _count(value) or count
-    for name, member in shape.members.items():
-        if name not in value:
-            continue
-        if member.name in _USES:
-            yield f"{_USES[member.name]} {value[name]}", count
-        elif name in _WITHOUT_TYPE:
-            yield _WITHOUT_TYPE[name], 1
-        else:
-            yield from _asked(value[name], member, count)
-
-
-def _count(structure: Mapping[str, Any]) -> int:
-    """How many instances a structure asks for at most; 0 if it does not tell."""
-    scaling = structure.get("ManagedInstanceScaling")
-    bounds = scaling if isinstance(scaling, Mapping) else {}
-    found = [structure.get(name) for name in ("InitialInstanceCount", "InstanceCount")]
-    found += [bounds.get(name) for name in ("MinInstanceCount", "MaxInstanceCount")]
-    return max((each for each in found if isinstance(each, int)), default=0)
+            refuse(operation, f"{text}, and the request asks for {count}", _ADD)
 
 
 def _check_scaled(operation: str, params: Mapping[str, Any], estimate: Estimate) -> None:
     """Raise if an endpoint is to have more instances than were estimated for hosting."""
     hosted = [each for each in estimate.items if each.price.item.startswith("hosting ")]
     most = sum(math.ceil(each.quantity) for each in hosted)
-    count = sum(_numbers(params, ("DesiredInstanceCount",)))
-    if params.get("ScalableDimension") == _INSTANCES:
-        count = max(_numbers(params, ("MinCapacity", "MaxCapacity")), default=0)
+    count = sum(numbers(params, "DesiredInstanceCount"))
+    if params.get("ScalableDimension") == INSTANCES:
+        count = max(numbers(params, "MinCapacity", "MaxCapacity"), default=0)
     if count > most:
         text = f"the estimate has {most} instances for hosting, and the request asks for {count}"
-        _refuse(operation, text, _ADD)
+        refuse(operation, text, _ADD)
 
 
 def _check_hours(operation: str, params: Any, estimate: Estimate) -> None:
     """Raise if a job may run for longer than what was estimated stands."""
-    told = _numbers(params, _RUNTIMES[:1])
-    allowed = _numbers(params, _RUNTIMES)
-    if operation in _BOUNDED and not told:
-        allowed.append(_DAY_S)  # after which AWS stops it
-    for seconds in allowed:
+    for seconds in run_s(operation, params):
         if seconds > estimate.hours * _HOUR_S:
             text = f"it may run for {seconds} s, and the estimate is for {estimate.hours:g} h"
             todo = "give it a smaller MaxRuntimeInSeconds, or the session a longer expires_after"
-            _refuse(operation, text, todo)
-
-
-def _numbers(value: Any, names: tuple[str, ...]) -> list[int]:
-    """The numbers of some names, anywhere in a request."""
-    if isinstance(value, (list, tuple)):
-        return [found for each in value for found in _numbers(each, names)]
-    if not isinstance(value, Mapping):
-        return []
-    own = [value[name] for name in names if isinstance(value.get(name), int)]
-    return own + [found for each in value.values() for found in _numbers(each, names)]
+            refuse(operation, text, todo)
 
 
 def _camel(kind: str) -> str:
     """A kind as names of operations spell it: "endpoint-config" is "EndpointConfig"."""
     return "".join(word.capitalize() for word in kind.split("-"))
-
-
-def _refuse(operation: str, why: str, todo: str) -> NoReturn:
-    raise SpendingRefusedError(f"{operation} is refused, nothing was sent: {why}; {todo}")

@@ -1,0 +1,130 @@
+"""What a request asks for that costs by the hour: instances, by use and type, and for how long.
+
+SageMaker's model tells: each of its types of instance has a shape of its own, by what it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from mlref.errors import SpendingRefusedError
+
+__all__ = [
+    "CONCURRENCY",
+    "INSTANCES",
+    "SERVERLESS",
+    "WITHOUT_TYPE",
+    "asked",
+    "numbers",
+    "refuse",
+    "run_s",
+]
+
+_USES = {
+    "ProductionVariantInstanceType": "hosting",
+    "TrainingInstanceType": "training",
+    "ProcessingInstanceType": "processing",
+    "TransformInstanceType": "transform",
+}
+"""How SageMaker's model calls a type of instance, and what it is then used for."""
+
+SERVERLESS = "serverless compute"
+"""How prices call what serverless endpoints use."""
+
+WITHOUT_TYPE = {
+    "ServerlessConfig": SERVERLESS,
+    "ServerlessUpdateConfig": SERVERLESS,
+    "ServerlessJobConfig": "serverless training",
+}
+"""Members of requests that ask for compute without instances, and how prices call that."""
+
+INSTANCES = "sagemaker:variant:DesiredInstanceCount"
+"""The dimension in which Application Auto Scaling scales an endpoint's instances."""
+
+CONCURRENCY = "sagemaker:variant:DesiredProvisionedConcurrency"
+"""The dimension in which it scales a serverless endpoint."""
+
+_BOUNDED = frozenset({"CreateProcessingJob", "CreateTrainingJob"})
+_RUNTIME, _KEEP_ALIVE = "MaxRuntimeInSeconds", "KeepAlivePeriodInSeconds"
+_DAY_S = 86_400
+
+
+def asked(value: Any, shape: Any, count: int = 1) -> Iterator[tuple[str, int]]:
+    """What a part of a request asks for, as prices call it, and how many.
+
+    Args:
+        value: the part.
+        shape: what AWS's model says of it.
+        count: how many instances the structure around it asks for.
+    """
+    kind = getattr(shape, "type_name", "")
+    if kind == "list" and isinstance(value, (list, tuple)):
+        for each in value:
+            yield from asked(each, shape.member, count)
+    if kind != "structure" or not isinstance(value, Mapping):
+        return
+    count = _count(value) or count
+    for name, member in shape.members.items():
+        if name not in value:
+            continue
+        if member.name in _USES:
+            yield f"{_USES[member.name]} {value[name]}", count
+        elif name in WITHOUT_TYPE:
+            yield WITHOUT_TYPE[name], 1
+        else:
+            yield from asked(value[name], member, count)
+
+
+def run_s(operation: str, params: Any) -> list[int]:
+    """For how long a request lets something run, in seconds: its limit, and how long it is kept.
+
+    AWS stops training and processing jobs after a day unless they say less; it does not stop
+    transform jobs.
+
+    Args:
+        operation: as in "CreateTrainingJob".
+        params: its request.
+    """
+    told = numbers(params, _RUNTIME)
+    if operation in _BOUNDED and not told:
+        told = [_DAY_S]
+    return told + numbers(params, _KEEP_ALIVE)
+
+
+def numbers(value: Any, *names: str) -> list[int]:
+    """The numbers of some names, anywhere in a request.
+
+    Args:
+        value: the request, or a part.
+        names: of members.
+    """
+    if isinstance(value, (list, tuple)):
+        return [found for each in value for found in numbers(each, *names)]
+    if not isinstance(value, Mapping):
+        return []
+    own = [value[name] for name in names if isinstance(value.get(name), int)]
+    return own + [found for each in value.values() for found in numbers(each, *names)]
+
+
+def refuse(operation: str, why: str, todo: str) -> NoReturn:
+    """Refuse a request that has not been sent.
+
+    Args:
+        operation: as in "CreateEndpoint".
+        why: it is refused.
+        todo: what its caller may do.
+
+    Raises:
+        SpendingRefusedError: always.
+    """
+    raise SpendingRefusedError(f"{operation} is refused, nothing was sent: {why}; {todo}")
+
+
+def _count(structure: Mapping[str, Any]) -> int:
+    """How many instances a structure asks for at most; 0 if it does not tell."""
+    scaling = structure.get("ManagedInstanceScaling")
+    bounds = scaling if isinstance(scaling, Mapping) else {}
+    found = [structure.get(name) for name in ("InitialInstanceCount", "InstanceCount")]
+    found += [bounds.get(name) for name in ("MinInstanceCount", "MaxInstanceCount")]
+    return max((each for each in found if isinstance(each, int)), default=0)

@@ -5,17 +5,22 @@ SageMaker's model tells: each of its types of instance has a shape of its own, b
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
+from mlref.cost import Estimate
 from mlref.errors import SpendingRefusedError
 
 __all__ = [
     "CONCURRENCY",
     "INSTANCES",
+    "KEEP_ALIVE",
     "SERVERLESS",
     "WITHOUT_TYPE",
     "asked",
+    "at_once",
     "numbers",
     "refuse",
     "run_s",
@@ -45,8 +50,11 @@ INSTANCES = "sagemaker:variant:DesiredInstanceCount"
 CONCURRENCY = "sagemaker:variant:DesiredProvisionedConcurrency"
 """The dimension in which it scales a serverless endpoint."""
 
+KEEP_ALIVE = "KeepAlivePeriodInSeconds"
+"""For how long a training job's instances are kept when it has ended."""
+
 _BOUNDED = frozenset({"CreateProcessingJob", "CreateTrainingJob"})
-_RUNTIME, _KEEP_ALIVE = "MaxRuntimeInSeconds", "KeepAlivePeriodInSeconds"
+_RUNTIME = "MaxRuntimeInSeconds"
 _DAY_S = 86_400
 
 
@@ -76,6 +84,22 @@ def asked(value: Any, shape: Any, count: int = 1) -> Iterator[tuple[str, int]]:
             yield from asked(value[name], member, count)
 
 
+def at_once(estimate: Estimate) -> Counter[str]:
+    """How many instances of each use and type may be there at a time.
+
+    Half an instance of a job is one, for half the time. Half an instance of an endpoint is none:
+    it stands for as long as nobody deletes it.
+
+    Args:
+        estimate: what was said to be created.
+    """
+    counts: Counter[str] = Counter()
+    for item in estimate.items:
+        whole = math.floor if item.price.item.startswith("hosting ") else math.ceil
+        counts[item.price.item] += whole(item.quantity)
+    return counts
+
+
 def run_s(operation: str, params: Any) -> list[int]:
     """For how long a request lets something run, in seconds: its limit, and how long it is kept.
 
@@ -89,7 +113,7 @@ def run_s(operation: str, params: Any) -> list[int]:
     told = numbers(params, _RUNTIME)
     if operation in _BOUNDED and not told:
         told = [_DAY_S]
-    return told + numbers(params, _KEEP_ALIVE)
+    return told + numbers(params, KEEP_ALIVE)
 
 
 def numbers(value: Any, *names: str) -> list[int]:

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
-from mlref.aws.asked import INSTANCES, WITHOUT_TYPE, asked, numbers, run_s
-from mlref.aws.models import operation_model
+from mlref.aws.asked import INSTANCES, KEEP_ALIVE, WITHOUT_TYPE, asked, numbers, refuse, run_s
+from mlref.aws.models import operation_model, service_model
 
-__all__ = ["Changes", "Claim", "Claims", "Key", "LookUp", "ended", "endpoint_of"]
+__all__ = [
+    "Bound",
+    "Changes",
+    "Claim",
+    "Key",
+    "LookUp",
+    "bound_of",
+    "claimed",
+    "ended",
+    "resized",
+    "sizes_of",
+]
 
 _HOUR_S = 3600
-_VARIANT = re.compile("endpoint/([^/]+)/variant/([^/]+)")
 _JOBS = {
     "CreateTrainingJob": "training-job",
     "CreateProcessingJob": "processing-job",
@@ -25,26 +35,37 @@ _JOBS = {
     "CreateMonitoringSchedule": "monitoring-schedule",
     "UpdateMonitoringSchedule": "monitoring-schedule",
 }
+_STANDING = frozenset({"monitoring-schedule", "transform-job"})  # AWS sets them no end
 _ENDS = {
     "DeleteEndpoint": "endpoint",
     "DeleteMonitoringSchedule": "monitoring-schedule",
     "StopTransformJob": "transform-job",
 }
 _TELL = {
+    "DescribeEndpoint": "endpoint",
+    "DescribeMonitoringSchedule": "monitoring-schedule",
     "DescribeTrainingJob": "training-job",
     "DescribeProcessingJob": "processing-job",
     "DescribeTransformJob": "transform-job",
 }
-_STANDING = frozenset({"monitoring-schedule", "transform-job"})  # AWS sets them no end
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
+_VARIANT = re.compile("endpoint/([^/]+)/variant/([^/]+)")
+_RETAIN, _BUT = "RetainAllVariantProperties", "ExcludeRetainedVariantProperties"
 
 
 class Key(NamedTuple):
-    """A thing that costs: where it is, of which kind it is, and its name."""
+    """A thing that costs: of which kind it is, and its name."""
 
-    region: str
     kind: str
     name: str
+
+
+class Bound(NamedTuple):
+    """What lets a variant scale: its scalable target, whose action is "", or a scheduled action."""
+
+    endpoint: str
+    variant: str
+    action: str
 
 
 @dataclass(frozen=True)
@@ -52,135 +73,219 @@ class Claim:
     """Instances that a thing may have.
 
     Attributes:
-        part: of the thing: of an endpoint the variant, of what scales one the variant's path.
+        part: of an endpoint the variant; of other things "".
         what: as prices call it.
-        instances: at most.
+        instances: at most, but for bounds.
         hours: that they run at most; None is until somebody ends them.
+        config: of an endpoint the configuration that has the variant.
+        least: instances that it may have, whatever is asked for by hand.
+        kept_h: hours for which they are kept when the job has ended.
     """
 
     part: str
     what: str
     instances: int
     hours: float | None = None
+    config: str = ""
+    least: int = 0
+    kept_h: float = 0.0
 
 
-Changes: TypeAlias = dict[Key, tuple[Claim, ...]]
-"""What is claimed by each of some things; () is nothing."""
+@dataclass(frozen=True)
+class Changes:
+    """What is claimed by some things, and what some variants may scale to."""
 
-LookUp: TypeAlias = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
-"""The answer to an operation of SageMaker, in a region, with parameters; {} is no such thing."""
+    claims: dict[Key, tuple[Claim, ...]] = field(default_factory=dict)
+    bounds: dict[Bound, int] = field(default_factory=dict)
 
 
-class Claims:
-    """Reads requests.
+LookUp: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+"""The answer to an operation of SageMaker with parameters; {} if there is no such thing."""
+
+
+def claimed(
+    operation: str, params: Mapping[str, Any], shape: Any, held: Changes, look_up: LookUp
+) -> Changes:
+    """What would stand or run after a request, of each thing that it makes or changes.
 
     Args:
-        look_up: reads what a request only names.
+        operation: as in "CreateEndpoint".
+        params: its request.
+        shape: what AWS's model says of that.
+        held: what is claimed so far.
+        look_up: reads what the request only names.
+
+    Raises:
+        SpendingRefusedError: what it names is not there, so nobody knows what that has.
     """
-
-    def __init__(self, look_up: LookUp) -> None:
-        self._look_up = look_up
-
-    def of(
-        self, operation: str, params: Mapping[str, Any], shape: Any, region: str, held: Changes
-    ) -> Changes:
-        """What would stand or run after a request, of each thing that it makes or changes.
-
-        Args:
-            operation: as in "CreateEndpoint".
-            params: its request.
-            shape: what AWS's model says of that.
-            region: that it goes to.
-            held: what is claimed so far.
-        """
-        endpoint = Key(region, "endpoint", str(params.get("EndpointName")))
-        if operation in {"CreateEndpoint", "UpdateEndpoint"}:
-            claims = tuple(self._configured(params.get("EndpointConfigName"), region))
-            if params.get("RetainAllVariantProperties"):
-                had = {each.part: each.instances for each in held.get(endpoint, ())}
-                claims = tuple(_resized(each, had.get(each.part)) for each in claims)
-            return {endpoint: claims}
-        if operation == "UpdateEndpointWeightsAndCapacities":
-            asked_for = params.get("DesiredWeightsAndCapacities", ())
-            sizes = {each["VariantName"]: each.get("DesiredInstanceCount") for each in asked_for}
-            claims = held.get(endpoint) or self._configured_now(endpoint)
-            return {endpoint: tuple(_resized(each, sizes.get(each.part)) for each in claims)}
-        if params.get("ScalableDimension") == INSTANCES:
-            return self._scaled(params, region, held)
-        if operation not in _JOBS:
-            return {}
-        kind = _JOBS[operation]
-        hours = None if kind in _STANDING else sum(run_s(operation, params)) / _HOUR_S
-        found = [*asked(params, shape), *self._defined(params, region)]
-        claims = tuple(Claim("", *each, hours) for each in _by_instances(found))
-        return {Key(region, kind, str(params.get(f"{_camel(kind)}Name"))): claims}
-
-    def _configured(self, config: Any, region: str) -> Iterator[Claim]:
-        """What a configuration gives to an endpoint."""
-        operation = "DescribeEndpointConfig"
-        answer = self._look_up(operation, region, {"EndpointConfigName": config})
-        members = operation_model("sagemaker", operation).output_shape.members
-        for name in ("ProductionVariants", "ShadowProductionVariants"):
-            for variant in answer.get(name, ()):
-                for each in _by_instances(asked(variant, members[name].member)):
-                    yield Claim(variant["VariantName"], *each)
-
-    def _configured_now(self, endpoint: Key) -> tuple[Claim, ...]:
-        """What the configuration of an endpoint has that this session has not made."""
-        told = self._look_up("DescribeEndpoint", endpoint.region, {"EndpointName": endpoint.name})
-        config = told.get("EndpointConfigName")
-        return tuple(self._configured(config, endpoint.region)) if config else ()
-
-    def _defined(self, params: Mapping[str, Any], region: str) -> Iterator[tuple[str, int]]:
-        """What the job definition has that a schedule names."""
-        config = params.get("MonitoringScheduleConfig", {})
-        name = config.get("MonitoringJobDefinitionName")
-        if name is not None:
-            operation = f"Describe{config.get('MonitoringType', 'DataQuality')}JobDefinition"
-            answer = self._look_up(operation, region, {"JobDefinitionName": name})
-            yield from asked(answer, operation_model("sagemaker", operation).output_shape)
-
-    def _scaled(self, params: Mapping[str, Any], region: str, held: Changes) -> Changes:
-        """What a scalable target, or one of its scheduled actions, lets a variant have."""
-        most = max(numbers(params, "MinCapacity", "MaxCapacity"), default=None)
-        path = str(params.get("ResourceId"))
-        endpoint = endpoint_of(region, path)
-        if most is None or endpoint is None:
-            return {}
-        action = params.get("ScheduledActionName")
-        kind = "scalable-target" if action is None else "scheduled-action"
-        name = path if action is None else f"{path} {action}"
-        changes: Changes = {Key(region, kind, name): (Claim(path, "", most),)}
-        if endpoint not in held:
-            changes[endpoint] = self._configured_now(endpoint)
-        return changes
+    reader = _Reader(operation, params, held, look_up)
+    if operation in {"CreateEndpoint", "UpdateEndpoint"}:
+        return reader.deployed()
+    if operation == "UpdateEndpointWeightsAndCapacities":
+        return reader.resized()
+    if operation in {"RegisterScalableTarget", "PutScheduledAction"}:
+        return reader.scaled()
+    return reader.begun(shape) if operation in _JOBS else Changes()
 
 
 def ended(
-    operation: str, params: Mapping[str, Any], answer: Mapping[str, Any], region: str
-) -> tuple[Key, float] | None:
-    """What an answer tells to have ended, and the hours for which it ran; or None.
+    operation: str, params: Mapping[str, Any], answer: Mapping[str, Any], *, gone: bool
+) -> tuple[Key, float | None] | None:
+    """What an answer tells to have ended; or None.
 
     Args:
-        operation: that has succeeded.
+        operation: that was asked for.
         params: its request.
         answer: what AWS said.
-        region: where.
+        gone: whether it said that there is no such thing.
+
+    Returns:
+        It, and the hours for which a job ran; None for what does not cost any more at all.
     """
     kind = _ENDS.get(operation) or _TELL.get(operation)
-    if kind is None or (operation in _TELL and answer.get(f"{_camel(kind)}Status") not in _ENDED):
+    if kind is None:
         return None
-    return Key(region, kind, str(params.get(f"{_camel(kind)}Name"))), _ran_s(answer) / _HOUR_S
+    key = Key(kind, str(params.get(f"{_camel(kind)}Name")))
+    if gone or operation in _ENDS:
+        return key, None
+    if not kind.endswith("-job") or answer.get(f"{_camel(kind)}Status") not in _ENDED:
+        return None
+    return key, None if kind in _STANDING else _ran_s(answer) / _HOUR_S
 
 
-def endpoint_of(region: str, path: str) -> Key | None:
-    """The endpoint of a variant that is named as Application Auto Scaling does, if it is one.
+def bound_of(params: Mapping[str, Any]) -> Bound | None:
+    """What a request of Application Auto Scaling is about, if it is a variant's instances.
 
-    >>> endpoint_of("us-east-1", "endpoint/flights/variant/A")
-    Key(region='us-east-1', kind='endpoint', name='flights')
+    >>> path = "endpoint/flights/variant/A"
+    >>> dimension = "sagemaker:variant:DesiredInstanceCount"
+    >>> bound_of({"ResourceId": path, "ScalableDimension": dimension})
+    Bound(endpoint='flights', variant='A', action='')
     """
-    found = _VARIANT.fullmatch(path)
-    return Key(region, "endpoint", found[1]) if found else None
+    found = _VARIANT.fullmatch(str(params.get("ResourceId")))
+    if found is None or params.get("ScalableDimension") != INSTANCES:
+        return None
+    return Bound(found[1], found[2], str(params.get("ScheduledActionName", "")))
+
+
+def resized(claim: Claim, instances: int | None) -> Claim:
+    """A claim with another number of instances, but not with fewer than it may have anyway.
+
+    Args:
+        claim: as it was.
+        instances: asked for; None changes nothing.
+    """
+    return claim if instances is None else replace(claim, instances=max(instances, claim.least))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one request."""
+
+    operation: str
+    params: Mapping[str, Any]
+    held: Changes
+    look_up: LookUp
+
+    def deployed(self) -> Changes:
+        """An endpoint with a configuration; until it has that, it may go back to what it has."""
+        config = str(self.params.get("EndpointConfigName"))
+        endpoint = Key("endpoint", str(self.params.get("EndpointName")))
+        new, old = self._configured(config), self.held.claims.get(endpoint, ())
+        excluded = {each.get("VariantPropertyType") for each in self.params.get(_BUT) or ()}
+        if self.params.get(_RETAIN) and "DesiredInstanceCount" not in excluded:
+            had = {each.part: each.instances for each in old}
+            new = [resized(each, max(each.instances, had.get(each.part, 0))) for each in new]
+        kept = [each for each in old if each.config != config]
+        return Changes({endpoint: (*new, *kept)})
+
+    def resized(self) -> Changes:
+        """An endpoint whose variants have other numbers of instances."""
+        asked_for = self.params.get("DesiredWeightsAndCapacities") or ()
+        sizes = {each.get("VariantName"): each.get("DesiredInstanceCount") for each in asked_for}
+        endpoint = Key("endpoint", str(self.params.get("EndpointName")))
+        claims = self._claims_of(endpoint)
+        return Changes({endpoint: tuple(resized(each, sizes.get(each.part)) for each in claims)})
+
+    def scaled(self) -> Changes:
+        """A variant with a bound; one without MaxCapacity keeps what it had."""
+        bound, told = bound_of(self.params), numbers(self.params, "MinCapacity", "MaxCapacity")
+        if bound is None or not told:
+            return Changes()
+        if not numbers(self.params, "MaxCapacity"):
+            told.append(self.held.bounds.get(bound, 0))
+        endpoint = Key("endpoint", bound.endpoint)
+        return Changes({endpoint: self._claims_of(endpoint)}, {bound: max(told)})
+
+    def begun(self, shape: Any) -> Changes:
+        """A job, or a schedule of jobs."""
+        kind = _JOBS[self.operation]
+        hours = None if kind in _STANDING else sum(run_s(self.operation, self.params)) / _HOUR_S
+        kept_h = sum(numbers(self.params, KEEP_ALIVE)) / _HOUR_S
+        found = [*asked(self.params, shape), *self._defined()]
+        claims = tuple(Claim("", *each, hours, kept_h=kept_h) for each in _by_instances(found))
+        return Changes({Key(kind, str(self.params.get(f"{_camel(kind)}Name"))): claims})
+
+    def _configured(self, config: str) -> list[Claim]:
+        """What a configuration gives to an endpoint."""
+        operation = "DescribeEndpointConfig"
+        answer = self._found(operation, "configuration", EndpointConfigName=config)
+        members = operation_model("sagemaker", operation).output_shape.members
+        return [
+            Claim(variant["VariantName"], what, count, config=config, least=_managed(variant))
+            for name in ("ProductionVariants", "ShadowProductionVariants")
+            for variant in answer.get(name, ())
+            for what, count in _by_instances(asked(variant, members[name].member))
+        ]
+
+    def _claims_of(self, endpoint: Key) -> tuple[Claim, ...]:
+        """What is claimed by an endpoint; by another session's, what it has now."""
+        if held := self.held.claims.get(endpoint):
+            return held
+        answer = self._found("DescribeEndpoint", "endpoint", EndpointName=endpoint.name)
+        sizes = sizes_of(answer)
+        claims = self._configured(answer["EndpointConfigName"])
+        return tuple(resized(each, sizes.get(each.part)) for each in claims)
+
+    def _found(self, operation: str, what: str, **params: str) -> Mapping[str, Any]:
+        answer = self.look_up(operation, params)
+        if not answer:
+            (name,) = params.values()
+            why = f"there is no {what} {name!r}, so what it has is not known"
+            refuse(self.operation, why, "create it first, or correct the name")
+        return answer
+
+    def _defined(self) -> Iterator[tuple[str, int]]:
+        """What the job definition has that a schedule names."""
+        config = self.params.get("MonitoringScheduleConfig", {})
+        name, kind = config.get("MonitoringJobDefinitionName"), config.get("MonitoringType")
+        operation = f"Describe{kind}JobDefinition"
+        if name is not None and operation in service_model("sagemaker").operation_names:
+            answer = self.look_up(operation, {"JobDefinitionName": name})
+            yield from asked(answer, operation_model("sagemaker", operation).output_shape)
+
+
+def sizes_of(endpoint: Mapping[str, Any]) -> dict[str, int]:
+    """How many instances the variants of an endpoint have, or are to have.
+
+    Args:
+        endpoint: as DescribeEndpoint tells it.
+    """
+    names = ("CurrentInstanceCount", "DesiredInstanceCount")
+    variants = [
+        each
+        for name in ("ProductionVariants", "ShadowProductionVariants")
+        for each in endpoint.get(name, ())
+    ]
+    told = {
+        each["VariantName"]: [each[name] for name in names if name in each] for each in variants
+    }
+    return {variant: max(counts) for variant, counts in told.items() if counts}
+
+
+def _managed(variant: Mapping[str, Any]) -> int:
+    """How many instances SageMaker itself may give to a variant for inference components."""
+    scaling = variant.get("ManagedInstanceScaling") or {}
+    return max(numbers(scaling, "MinInstanceCount", "MaxInstanceCount"), default=0)
 
 
 def _by_instances(found: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -188,17 +293,16 @@ def _by_instances(found: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     return [(what, count) for what, count in found if what not in WITHOUT_TYPE.values()]
 
 
-def _resized(claim: Claim, instances: Any) -> Claim:
-    return claim if instances is None else replace(claim, instances=int(instances))
-
-
 def _ran_s(answer: Mapping[str, Any]) -> float:
     """For how many seconds a job ran that has ended; 0 if it never began."""
     for name in ("BillableTimeInSeconds", "TrainingTimeInSeconds"):
         if name in answer:
             return float(answer[name])
-    began, ended = answer.get("ProcessingStartTime"), answer.get("ProcessingEndTime")
-    return float((ended - began).total_seconds()) if began and ended else 0.0
+    for kind in ("Training", "Processing"):
+        began, end = answer.get(f"{kind}StartTime"), answer.get(f"{kind}EndTime")
+        if began and end:
+            return float((end - began).total_seconds())
+    return 0.0
 
 
 def _camel(kind: str) -> str:

@@ -203,7 +203,7 @@ class Deleter:
         self._deregister(each for each in targets if each.get("ScalableTargetARN") == arn.text)
 
     def _scaling_of(self, resource: str) -> None:
-        """Targets and policies of an endpoint or a component do not go with it."""
+        """Targets go with an endpoint only if whoever deletes it may deregister them, too."""
         self._deregister(
             each
             for each in self._targets("sagemaker")

@@ -12,6 +12,8 @@ sent:
 - instances must be in the estimate, by their use, their type and their number; when an endpoint is
   scaled its type is not told, so all that were estimated for hosting count;
 - serverless compute must be in the estimate, however much of it;
+- half an instance in the estimate is one for half the time: a job may have it, an endpoint not;
+- what is made in another region than the session's, no sweep of it would find;
 - no training or processing job may run for longer than what was estimated stands. AWS stops them
   after a day unless they say less; it does not stop transform jobs.
 
@@ -21,7 +23,6 @@ alarms) is not counted.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ from mlref.aws.asked import (
     SERVERLESS,
     WITHOUT_TYPE,
     asked,
+    at_once,
     numbers,
     refuse,
     run_s,
@@ -104,6 +106,8 @@ CHANGES: Mapping[str, frozenset[str]] = {
 }
 """What creates or changes what a sweep deletes, by service; of SageMaker it follows from names."""
 
+_UNCOUNTED = _words("UpdateTrainingJob")
+_VALIDATION = "ValidationSpecification"  # of a model package: AWS then begins transform jobs
 _HOUR_S = 3600
 _ADD = "add it to the estimate (see mlref.cost), and open a new session with that"
 
@@ -119,11 +123,22 @@ def install(session: boto3.Session, estimate: Estimate) -> None:
     """
     nouns = frozenset(_camel(kind) for each, kind in Deleter(session).kinds if each == "sagemaker")
 
-    def hold(params: dict[str, Any], model: Any, **_: object) -> None:
+    def hold(params: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
+        if _is_free(model):
+            return
         _check(params, model, estimate, nouns)
+        if model.service_model.service_name != "iam":  # which has no regions
+            _check_region(model.name, context.get("client_region"), session.region_name)
 
     session.events.register("before-parameter-build", hold, unique_id="mlref-guard")
     ledger.install(session, estimate)
+
+
+def _is_free(model: Any) -> bool:
+    """Whether an operation only reads, asks or ends."""
+    verb, service = _VERB.match(model.name), model.service_model.service_name
+    free = verb is not None and verb.group() in _READS | _ENDS
+    return free or service in {_ASKING, "sts"} or model.name == _ALSO_ENDS
 
 
 def _check(
@@ -131,10 +146,6 @@ def _check(
 ) -> None:
     """Raise if a request is not covered."""
     service, operation = model.service_model.service_name, model.name
-    verb = _VERB.match(operation)
-    harmless = service in {_ASKING, "sts"} or operation == _ALSO_ENDS
-    if harmless or (verb and verb.group() in _READS | _ENDS):
-        return
     if not estimate.items:
         refuse(
             operation,
@@ -149,9 +160,26 @@ def _check(
             "ever",
             "use a boto3 session of your own for it, and delete it yourself",
         )
+    if operation in _UNCOUNTED or _VALIDATION in params:
+        what = f"{operation} with {_VALIDATION}" if _VALIDATION in params else operation
+        refuse(
+            operation,
+            f"what {what} lets run has no name by which it could be counted",
+            "begin a job of its own for it",
+        )
     _check_asked(operation, params, model.input_shape, estimate)
     _check_scaled(operation, params, estimate)
     _check_hours(operation, params, estimate)
+
+
+def _check_region(operation: str, region: str | None, swept: str | None) -> None:
+    """Raise if something would be made where no sweep of this session looks."""
+    if region not in {None, swept}:
+        refuse(
+            operation,
+            f"its client is one of {region}, and what this session makes is found in {swept}",
+            f'open a session with region="{region}"',
+        )
 
 
 def _is_swept(service: str, operation: str, nouns: frozenset[str]) -> bool:
@@ -166,9 +194,7 @@ def _is_swept(service: str, operation: str, nouns: frozenset[str]) -> bool:
 
 def _check_asked(operation: str, params: Any, shape: Any, estimate: Estimate) -> None:
     """Raise if instances are asked for that the estimate has not, or not as many."""
-    covered: Counter[str] = Counter()
-    for item in estimate.items:
-        covered[item.price.item] += math.ceil(item.quantity)  # half an instance is one
+    covered = at_once(estimate)
     wanted: Counter[str] = Counter()
     for what, count in asked(params, shape):
         wanted[what] += count
@@ -185,8 +211,8 @@ def _check_asked(operation: str, params: Any, shape: Any, estimate: Estimate) ->
 
 def _check_scaled(operation: str, params: Mapping[str, Any], estimate: Estimate) -> None:
     """Raise if an endpoint is to have more instances than were estimated for hosting."""
-    hosted = [each for each in estimate.items if each.price.item.startswith("hosting ")]
-    most = sum(math.ceil(each.quantity) for each in hosted)
+    covered = at_once(estimate)
+    most = sum(covered[what] for what in covered if what.startswith("hosting "))
     count = sum(numbers(params, "DesiredInstanceCount"))
     if params.get("ScalableDimension") == INSTANCES:
         count = max(numbers(params, "MinCapacity", "MaxCapacity"), default=0)

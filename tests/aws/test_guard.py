@@ -24,13 +24,16 @@ ROLE = "arn:aws:iam::123456789012:role/sagemaker"
 NOTHING = "the estimate is Estimate"
 
 
-def _ask(estimate: Estimate, service: str, operation: str, **request: Any) -> None:
+def _ask(
+    estimate: Estimate, service: str, operation: str, *, region: str = "us-east-1", **request: Any
+) -> None:
     """Do with a request what a client does before it is checked and sent."""
     session = boto3.Session("test", "test", region_name="us-east-1")
     guard.install(session, estimate)
     model = service_model(service).operation_model(operation)
     event = f"before-parameter-build.{service}.{operation}"
-    session.events.emit(event, params=request, model=model, context={})
+    context = {"client_region": region}
+    session.events.emit(event, params=request, model=model, context=context)
 
 
 def _variant(**more: Any) -> dict[str, Any]:
@@ -196,6 +199,11 @@ def test_what_is_estimated_is_made(service: str, operation: str, request_: dict[
         ("CreateTrainingJob",
          {"ResourceConfig": {"InstanceType": "ml.m5.large", "KeepAlivePeriodInSeconds": 21600},
           "StoppingCondition": {"MaxRuntimeInSeconds": 60}}, "may run for 21600 s"),
+        ("UpdateTrainingJob", {"TrainingJobName": "j"},
+         "what UpdateTrainingJob lets run has no name"),
+        ("CreateModelPackage",
+         {"ModelPackageName": "m", "ValidationSpecification": {"ValidationRole": ROLE}},
+         "what CreateModelPackage with ValidationSpecification lets run has no name"),
         ("UpdateEndpointWeightsAndCapacities",
          {"DesiredWeightsAndCapacities": [
              {"VariantName": "A", "ServerlessUpdateConfig": {"ProvisionedConcurrency": 200}}]},
@@ -223,6 +231,27 @@ def test_half_an_instance_is_one() -> None:
     job = {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
            "StoppingCondition": {"MaxRuntimeInSeconds": 900}}  # fmt: skip
     _ask(Estimate().add("a short job", price, 0.25), "sagemaker", "CreateTrainingJob", **job)
+
+
+def test_half_an_instance_of_an_endpoint_is_none() -> None:
+    """It stands until somebody deletes it, so half of its price would not pay for it."""
+    estimate = Estimate().add("endpoint", BOOK.find("sagemaker", "hosting ml.m5.large"), 1.5)
+    _ask(estimate, "sagemaker", "CreateEndpointConfig", **_config(_variant()))
+    with pytest.raises(SpendingRefusedError, match=r"1 hosting.*asks for 2"):
+        _ask(estimate, "sagemaker", "CreateEndpointConfig",
+             **_config(_variant(InitialInstanceCount=2)))  # fmt: skip
+
+
+@pytest.mark.parametrize("service", ["sagemaker", "s3"])
+def test_nothing_is_made_where_no_sweep_looks(service: str) -> None:
+    """A sweep looks in the region of its session."""
+    operation = {"sagemaker": "CreateModel", "s3": "CreateBucket"}[service]
+    _ask(ENDPOINTS, service, operation)
+    _ask(ENDPOINTS, service, operation.replace("Create", "Delete"), region="eu-west-1")
+    why = 'one of eu-west-1, .* found in us-east-1; open a session with region="eu-west-1"'
+    with pytest.raises(SpendingRefusedError, match=f"^{operation} is refused.*{why}"):
+        _ask(ENDPOINTS, service, operation, region="eu-west-1")
+    _ask(ENDPOINTS, "iam", "CreateRole", region="aws-global")
 
 
 INSTANCES = {"ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}

@@ -1,0 +1,141 @@
+"""A ledger whose look-ups are answered here, and short ways to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from mlref.aws.ledger import Ledger
+from mlref.aws.models import operation_model
+from mlref.cost import Estimate, PriceBook
+from mlref.errors import SpendingRefusedError
+
+__all__ = ["CAPACITY", "DIMENSION", "SCALING", "Held", "cluster", "estimate", "refused"]
+
+BOOK = PriceBook.load()
+SCALING = "application-autoscaling"
+CAPACITY = "UpdateEndpointWeightsAndCapacities"
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+
+def estimate(hours: float = 4, **quantities: float) -> Estimate:
+    """Of so many ml.m5.large for each use."""
+    found = Estimate()
+    for use, quantity in quantities.items():
+        found = found.add(use, BOOK.find("sagemaker", f"{use} ml.m5.large"), quantity)
+    return found.over(hours)
+
+
+def refused(operation: str, why: str) -> Any:
+    """A refusal by the ledger, which says why."""
+    begin = f"^{operation} is refused, nothing was sent: "
+    return pytest.raises(SpendingRefusedError, match=f"{begin}.*{why}.*delete what is not needed")
+
+
+def cluster(count: int, kind: str = "ml.m5.large") -> dict[str, Any]:
+    """Resources of a processing job."""
+    return {"ClusterConfig": {"InstanceType": kind, "InstanceCount": count, "VolumeSizeInGB": 5}}
+
+
+class Held:
+    """A ledger, and an account whose configurations are called by their sizes."""
+
+    def __init__(self, estimate: Estimate) -> None:
+        self.configs = {
+            "one": self.config(A=1),
+            "two": self.config(A=1, B=1),
+            "three": self.config(A=3),
+            "dear": self.config("ml.g5.2xlarge", A=1),
+            "shadow": {**self.config(A=1), "ShadowProductionVariants": self.variants(S=1)},
+            "managed": {
+                "ProductionVariants": [
+                    {
+                        **self.variants(A=1)[0],
+                        "ManagedInstanceScaling": {"Status": "ENABLED", "MaxInstanceCount": 4},
+                    }
+                ]
+            },
+            "small": {"ProductionVariants": [{"VariantName": "A", "ServerlessConfig": {}}]},
+        }
+        self.endpoints: dict[str, dict[str, Any]] = {}
+        self.ledger = Ledger(estimate)
+
+    def variants(self, kind: str = "ml.m5.large", **sizes: int) -> list[dict[str, Any]]:
+        """As a configuration lists them."""
+        named = [{"VariantName": name, "InitialInstanceCount": n} for name, n in sizes.items()]
+        return [{**each, "InstanceType": kind} for each in named]
+
+    def config(self, kind: str = "ml.m5.large", **sizes: int) -> dict[str, Any]:
+        """As DescribeEndpointConfig tells it."""
+        return {"ProductionVariants": self.variants(kind, **sizes)}
+
+    def ask(self, operation: str, service: str = "sagemaker", **request: Any) -> Callable[[], None]:
+        """Count a request; returns what undoes it."""
+        shape = operation_model(service, operation).input_shape
+        return self.ledger.reserve(operation, request, shape, self._found)
+
+    def tell(self, operation: str, answer: Mapping[str, Any] | None = None, **request: Any) -> None:
+        """Tell what AWS answered; None is that there is no such thing."""
+        self.ledger.hear(operation, request, answer or {}, gone=answer is None)
+
+    def describe(self, name: str, config: str, status: str = "InService", **sizes: int) -> None:
+        """Tell what DescribeEndpoint answers."""
+        told = {"EndpointStatus": status, "EndpointConfigName": config}
+        counts = [
+            {"VariantName": each, "CurrentInstanceCount": size, "DesiredInstanceCount": size}
+            for each, size in sizes.items()
+        ]
+        self.tell("DescribeEndpoint", {**told, "ProductionVariants": counts}, EndpointName=name)
+
+    def make(self, name: str, config: str = "one", **more: Any) -> Callable[[], None]:
+        """Create an endpoint."""
+        return self.ask("CreateEndpoint", EndpointName=name, EndpointConfigName=config, **more)
+
+    def update(self, name: str, config: str, **more: Any) -> Callable[[], None]:
+        """Update one."""
+        return self.ask("UpdateEndpoint", EndpointName=name, EndpointConfigName=config, **more)
+
+    def resize(self, name: str, variant: str, count: int) -> Callable[[], None]:
+        """Change a variant's number of instances."""
+        size = {"VariantName": variant, "DesiredInstanceCount": count}
+        return self.ask(CAPACITY, EndpointName=name, DesiredWeightsAndCapacities=[size])
+
+    def scale(
+        self, name: str, most: int, variant: str = "A", action: str = ""
+    ) -> Callable[[], None]:
+        """Let a variant scale, by itself or by a scheduled action."""
+        path = f"endpoint/{name}/variant/{variant}"
+        request = {"ResourceId": path, "ScalableDimension": DIMENSION}
+        bounds = {"MinCapacity": 1, "MaxCapacity": most}
+        if action:
+            request |= {"ScheduledActionName": action, "ScalableTargetAction": bounds}
+            return self.ask("PutScheduledAction", SCALING, **request)
+        return self.ask("RegisterScalableTarget", SCALING, **request, **bounds)
+
+    def job(self, name: str, hours: float, count: int = 1) -> Callable[[], None]:
+        """Begin a training job with a limit."""
+        resources = {"InstanceType": "ml.m5.large", "InstanceCount": count}
+        limit = {"MaxRuntimeInSeconds": round(hours * 3600)}
+        return self.ask(
+            "CreateTrainingJob",
+            TrainingJobName=name,
+            ResourceConfig=resources,
+            StoppingCondition=limit,
+        )
+
+    def theirs(self, config: str, **sizes: int) -> str:
+        """An endpoint that another session has made, and that has scaled since."""
+        told = {"EndpointStatus": "InService", "EndpointConfigName": config}
+        counts = [{"VariantName": name, "CurrentInstanceCount": n} for name, n in sizes.items()]
+        self.endpoints["theirs"] = {**told, "ProductionVariants": counts}
+        return "theirs"
+
+    def _found(self, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if operation == "DescribeEndpointConfig":
+            return self.configs.get(params["EndpointConfigName"], {})
+        if operation == "DescribeEndpoint":
+            return self.endpoints.get(params["EndpointName"], {})
+        assert operation == "DescribeModelQualityJobDefinition"
+        return {"JobResources": cluster(2)} if params == {"JobDefinitionName": "quality"} else {}

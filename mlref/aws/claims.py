@@ -7,24 +7,26 @@ schedule may name a definition. These are looked up.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 from mlref.aws.asked import INSTANCES, KEEP_ALIVE, WITHOUT_TYPE, asked, numbers, refuse, run_s
-from mlref.aws.models import operation_model, service_model
+from mlref.aws.models import operation_model
 
 __all__ = [
+    "Asked",
     "Bound",
     "Changes",
     "Claim",
     "Key",
     "LookUp",
-    "bound_of",
     "claimed",
-    "ended",
+    "is_end",
+    "ran",
     "resized",
     "sizes_of",
+    "subject",
 ]
 
 _HOUR_S = 3600
@@ -35,6 +37,8 @@ _JOBS = {
     "CreateMonitoringSchedule": "monitoring-schedule",
     "UpdateMonitoringSchedule": "monitoring-schedule",
 }
+_DEPLOY, _RESIZE = ("CreateEndpoint", "UpdateEndpoint"), "UpdateEndpointWeightsAndCapacities"
+_SCALE = ("RegisterScalableTarget", "PutScheduledAction")
 _STANDING = frozenset({"monitoring-schedule", "transform-job"})  # AWS sets them no end
 _ENDS = {
     "DeleteEndpoint": "endpoint",
@@ -49,13 +53,16 @@ _TELL = {
     "DescribeTransformJob": "transform-job",
 }
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
+_LET_GO = frozenset({"Terminated", "Reused"})  # of instances that were kept
+_TYPES = ("DataQuality", "ModelQuality", "ModelBias", "ModelExplainability")
 _VARIANT = re.compile("endpoint/([^/]+)/variant/([^/]+)")
 _RETAIN, _BUT = "RetainAllVariantProperties", "ExcludeRetainedVariantProperties"
 
 
 class Key(NamedTuple):
-    """A thing that costs: of which kind it is, and its name."""
+    """A thing that costs: the URL of the SageMaker where it is, its kind, and its name."""
 
+    place: str
     kind: str
     name: str
 
@@ -63,7 +70,7 @@ class Key(NamedTuple):
 class Bound(NamedTuple):
     """What lets a variant scale: its scalable target, whose action is "", or a scheduled action."""
 
-    endpoint: str
+    endpoint: Key
     variant: str
     action: str
 
@@ -73,7 +80,7 @@ class Claim:
     """Instances that a thing may have.
 
     Attributes:
-        part: of an endpoint the variant; of other things "".
+        part: of an endpoint the variant; of a job whose name is used again, which run.
         what: as prices call it.
         instances: at most, but for bounds.
         hours: that they run at most; None is until somebody ends them.
@@ -103,14 +110,48 @@ LookUp: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """The answer to an operation of SageMaker with parameters; {} if there is no such thing."""
 
 
-def claimed(
-    operation: str, params: Mapping[str, Any], shape: Any, held: Changes, look_up: LookUp
-) -> Changes:
+@dataclass(frozen=True)
+class Asked:
+    """A request.
+
+    Attributes:
+        place: the URL of the SageMaker that it is about.
+        operation: as in "CreateEndpoint".
+        params: its request.
+    """
+
+    place: str
+    operation: str
+    params: Mapping[str, Any]
+
+    def key(self, kind: str) -> Key:
+        """The thing of a kind that the request names.
+
+        Args:
+            kind: as in "training-job".
+        """
+        return Key(self.place, kind, str(self.params.get(f"{_camel(kind)}Name")))
+
+    @property
+    def claims(self) -> bool:
+        """Whether it may make or change what costs."""
+        return self.operation in {*_DEPLOY, _RESIZE, *_SCALE, *_JOBS}
+
+    @property
+    def bound(self) -> Bound | None:
+        """What the request is about, if that lets a variant have more instances or fewer."""
+        found = _VARIANT.fullmatch(str(self.params.get("ResourceId")))
+        if found is None or self.params.get("ScalableDimension") != INSTANCES:
+            return None
+        endpoint, action = Key(self.place, "endpoint", found[1]), "ScheduledActionName"
+        return Bound(endpoint, found[2], str(self.params.get(action, "")))
+
+
+def claimed(asked_for: Asked, shape: Any, held: Changes, look_up: LookUp) -> Changes:
     """What would stand or run after a request, of each thing that it makes or changes.
 
     Args:
-        operation: as in "CreateEndpoint".
-        params: its request.
+        asked_for: the request, one that `claims`.
         shape: what AWS's model says of that.
         held: what is claimed so far.
         look_up: reads what the request only names.
@@ -118,53 +159,50 @@ def claimed(
     Raises:
         SpendingRefusedError: what it names is not there, so nobody knows what that has.
     """
-    reader = _Reader(operation, params, held, look_up)
-    if operation in {"CreateEndpoint", "UpdateEndpoint"}:
+    reader, operation = _Reader(asked_for, held, look_up), asked_for.operation
+    if operation in _DEPLOY:
         return reader.deployed()
-    if operation == "UpdateEndpointWeightsAndCapacities":
+    if operation == _RESIZE:
         return reader.resized()
-    if operation in {"RegisterScalableTarget", "PutScheduledAction"}:
+    if operation in _SCALE:
         return reader.scaled()
-    return reader.begun(shape) if operation in _JOBS else Changes()
+    return reader.begun(shape)
 
 
-def ended(
-    operation: str, params: Mapping[str, Any], answer: Mapping[str, Any], *, gone: bool
-) -> tuple[Key, float | None] | None:
-    """What an answer tells to have ended; or None.
+def subject(asked_for: Asked) -> Key | None:
+    """What an answer may tell the end of, or what it has now; None if it tells nothing such.
 
     Args:
-        operation: that was asked for.
-        params: its request.
+        asked_for: the request.
+    """
+    kind = _ENDS.get(asked_for.operation) or _TELL.get(asked_for.operation)
+    return asked_for.key(kind) if kind else None
+
+
+def is_end(asked_for: Asked, answer: Mapping[str, Any]) -> bool:
+    """Whether an answer tells that something has ended.
+
+    Args:
+        asked_for: the request.
         answer: what AWS said.
-        gone: whether it said that there is no such thing.
-
-    Returns:
-        It, and the hours for which a job ran; None for what does not cost any more at all.
     """
-    kind = _ENDS.get(operation) or _TELL.get(operation)
-    if kind is None:
-        return None
-    key = Key(kind, str(params.get(f"{_camel(kind)}Name")))
-    if gone or operation in _ENDS:
-        return key, None
-    if not kind.endswith("-job") or answer.get(f"{_camel(kind)}Status") not in _ENDED:
-        return None
-    return key, None if kind in _STANDING else _ran_s(answer) / _HOUR_S
+    kind = _TELL.get(asked_for.operation, "")
+    status = answer.get(f"{_camel(kind)}Status")
+    return asked_for.operation in _ENDS or (kind.endswith("-job") and status in _ENDED)
 
 
-def bound_of(params: Mapping[str, Any]) -> Bound | None:
-    """What a request of Application Auto Scaling is about, if it is a variant's instances.
+def ran(claim: Claim, answer: Mapping[str, Any]) -> Claim:
+    """What is claimed by a job that has ended: as long as it ran, and its instances are kept.
 
-    >>> path = "endpoint/flights/variant/A"
-    >>> dimension = "sagemaker:variant:DesiredInstanceCount"
-    >>> bound_of({"ResourceId": path, "ScalableDimension": dimension})
-    Bound(endpoint='flights', variant='A', action='')
+    Args:
+        claim: by its limits.
+        answer: what DescribeTrainingJob or DescribeProcessingJob said.
     """
-    found = _VARIANT.fullmatch(str(params.get("ResourceId")))
-    if found is None or params.get("ScalableDimension") != INSTANCES:
-        return None
-    return Bound(found[1], found[2], str(params.get("ScheduledActionName", "")))
+    pool = answer.get("WarmPoolStatus", {})
+    kept_h = claim.kept_h
+    if pool.get("Status") in _LET_GO:
+        kept_h = pool.get("ResourceRetainedBillableTimeInSeconds", 0) / _HOUR_S
+    return replace(claim, hours=_ran_s(answer) / _HOUR_S + kept_h)
 
 
 def resized(claim: Claim, instances: int | None) -> Claim:
@@ -181,18 +219,19 @@ def resized(claim: Claim, instances: int | None) -> Claim:
 class _Reader:
     """Reads one request."""
 
-    operation: str
-    params: Mapping[str, Any]
+    asked: Asked
     held: Changes
     look_up: LookUp
 
     def deployed(self) -> Changes:
         """An endpoint with a configuration; until it has that, it may go back to what it has."""
-        config = str(self.params.get("EndpointConfigName"))
-        endpoint = Key("endpoint", str(self.params.get("EndpointName")))
-        new, old = self._configured(config), self.held.claims.get(endpoint, ())
-        excluded = {each.get("VariantPropertyType") for each in self.params.get(_BUT) or ()}
-        if self.params.get(_RETAIN) and "DesiredInstanceCount" not in excluded:
+        config = str(self.asked.params.get("EndpointConfigName"))
+        endpoint = self.asked.key("endpoint")
+        there = self.asked.operation == "UpdateEndpoint"
+        old = self._claims_of(endpoint) if there else self.held.claims.get(endpoint, ())
+        new = self._configured(config)
+        excluded = {each.get("VariantPropertyType") for each in self.asked.params.get(_BUT) or ()}
+        if self.asked.params.get(_RETAIN) and "DesiredInstanceCount" not in excluded:
             had = {each.part: each.instances for each in old}
             new = [resized(each, max(each.instances, had.get(each.part, 0))) for each in new]
         kept = [each for each in old if each.config != config]
@@ -200,30 +239,36 @@ class _Reader:
 
     def resized(self) -> Changes:
         """An endpoint whose variants have other numbers of instances."""
-        asked_for = self.params.get("DesiredWeightsAndCapacities") or ()
+        asked_for = self.asked.params.get("DesiredWeightsAndCapacities") or ()
         sizes = {each.get("VariantName"): each.get("DesiredInstanceCount") for each in asked_for}
-        endpoint = Key("endpoint", str(self.params.get("EndpointName")))
+        endpoint = self.asked.key("endpoint")
         claims = self._claims_of(endpoint)
         return Changes({endpoint: tuple(resized(each, sizes.get(each.part)) for each in claims)})
 
     def scaled(self) -> Changes:
         """A variant with a bound; one without MaxCapacity keeps what it had."""
-        bound, told = bound_of(self.params), numbers(self.params, "MinCapacity", "MaxCapacity")
+        bound, told = self.asked.bound, numbers(self.asked.params, "MinCapacity", "MaxCapacity")
         if bound is None or not told:
             return Changes()
-        if not numbers(self.params, "MaxCapacity"):
+        if not numbers(self.asked.params, "MaxCapacity"):
             told.append(self.held.bounds.get(bound, 0))
-        endpoint = Key("endpoint", bound.endpoint)
+        endpoint = bound.endpoint
         return Changes({endpoint: self._claims_of(endpoint)}, {bound: max(told)})
 
     def begun(self, shape: Any) -> Changes:
         """A job, or a schedule of jobs."""
-        kind = _JOBS[self.operation]
-        hours = None if kind in _STANDING else sum(run_s(self.operation, self.params)) / _HOUR_S
-        kept_h = sum(numbers(self.params, KEEP_ALIVE)) / _HOUR_S
-        found = [*asked(self.params, shape), *self._defined()]
-        claims = tuple(Claim("", *each, hours, kept_h=kept_h) for each in _by_instances(found))
-        return Changes({Key(kind, str(self.params.get(f"{_camel(kind)}Name"))): claims})
+        kind = _JOBS[self.asked.operation]
+        key, limits = self.asked.key(kind), run_s(self.asked.operation, self.asked.params)
+        hours = None if kind in _STANDING else sum(limits) / _HOUR_S
+        kept_h = sum(numbers(self.asked.params, KEEP_ALIVE)) / _HOUR_S
+        found = [*asked(self.asked.params, shape), *self._defined()]
+        run, old = "", self.held.claims.get(key, ())
+        if hours is None:
+            old = ()
+        elif old:  # the name is used again: both run, or have run
+            run = f"run {len({each.part for each in old}) + 1}"
+        claims = [Claim(run, *each, hours, kept_h=kept_h) for each in _by_instances(found)]
+        return Changes({key: (*old, *claims)})
 
     def _configured(self, config: str) -> list[Claim]:
         """What a configuration gives to an endpoint."""
@@ -251,17 +296,22 @@ class _Reader:
         if not answer:
             (name,) = params.values()
             why = f"there is no {what} {name!r}, so what it has is not known"
-            refuse(self.operation, why, "create it first, or correct the name")
+            refuse(self.asked.operation, why, "create it first, or correct the name")
         return answer
 
-    def _defined(self) -> Iterator[tuple[str, int]]:
-        """What the job definition has that a schedule names."""
-        config = self.params.get("MonitoringScheduleConfig", {})
+    def _defined(self) -> list[tuple[str, int]]:
+        """What the job definition has that a schedule names; one of any type if it tells none."""
+        config = self.asked.params.get("MonitoringScheduleConfig", {})
         name, kind = config.get("MonitoringJobDefinitionName"), config.get("MonitoringType")
-        operation = f"Describe{kind}JobDefinition"
-        if name is not None and operation in service_model("sagemaker").operation_names:
+        if name is None or kind not in {None, *_TYPES}:
+            return []
+        found: list[tuple[str, int]] = []
+        for each in _TYPES if kind is None else (kind,):
+            operation = f"Describe{each}JobDefinition"
             answer = self.look_up(operation, {"JobDefinitionName": name})
-            yield from asked(answer, operation_model("sagemaker", operation).output_shape)
+            resources = list(asked(answer, operation_model("sagemaker", operation).output_shape))
+            found = max(found, resources, key=lambda some: sum(count for _, count in some))
+        return found
 
 
 def sizes_of(endpoint: Mapping[str, Any]) -> dict[str, int]:

@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlref.aws import ledger
+from mlref.aws import counting
 from mlref.aws.asked import (
     CONCURRENCY,
     INSTANCES,
@@ -131,7 +131,7 @@ def install(session: boto3.Session, estimate: Estimate) -> None:
             _check_region(model.name, context.get("client_region"), session.region_name)
 
     session.events.register("before-parameter-build", hold, unique_id="mlref-guard")
-    ledger.install(session, estimate)
+    counting.install(session, estimate)
 
 
 def _is_free(model: Any) -> bool:

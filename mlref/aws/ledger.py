@@ -1,7 +1,5 @@
 """What a session has made that costs by the hour, all together.
 
-    install(session, estimate)
-
 `mlref.aws.guard` holds each request against the estimate by itself; two endpoints of one instance
 would both pass where one was estimated. The ledger adds up:
 
@@ -9,56 +7,67 @@ would both pass where one was estimated. The ledger adds up:
   endpoints, with as many instances as they may scale to; schedules of a monitor; transform jobs;
 - jobs that AWS ends may not run for more instance-hours, by their limits, than were estimated.
 
-The ledger knows what the session's clients are told. An update may be rolled back, so old and new
-configuration both count, the greater of them, until DescribeEndpoint tells which one it is. A job
-counts by its limit until it is described as ended; then for as long as it ran. A request that may
-have reached AWS counts, whatever came of it, until AWS says that there is no such thing: describe
-or delete what is not there, and it counts no more.
+The ledger knows what the session's clients are told (`mlref.aws.counting`). A request counts before
+it is sent, the greater of what was and what would be; that it makes something smaller counts once
+it has succeeded, and that it failed, unless it may have reached AWS. An update may be rolled back:
+old and new configuration both count, the greater of them, until DescribeEndpoint tells which one it
+is. A job counts by its limit until it is described as ended; then for as long as it ran. What AWS
+says is not there counts no more; so describe what was lost or deleted elsewhere.
 
-Not counted: what other sessions have made and this one has not changed; the minutes for which an
-update has both old and new instances; the time for which something stood that is deleted.
+Not counted: what others have made, unless this session changes it; what clients with credentials of
+another account make there; the minutes for which an update has both old and new instances; the time
+for which something stood that is deleted.
 """
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mlref.aws.asked import at_once, refuse
 from mlref.aws.claims import (
+    Asked,
     Bound,
     Changes,
     Claim,
     Key,
     LookUp,
-    bound_of,
     claimed,
-    ended,
+    is_end,
+    ran,
     resized,
     sizes_of,
+    subject,
 )
-from mlref.aws.deletion import is_gone
 from mlref.cost import Estimate
-from mlref.runtime.lazy import extra
 
-if TYPE_CHECKING:
-    import boto3
+__all__ = ["Ledger", "Reservation"]
 
-__all__ = ["Ledger", "install"]
-
-_BAD, _SERVER = 400, 500  # statuses from which on the caller, or AWS, is at fault
-_REQUEST, _UNDO = "mlref-request", "mlref-undo"  # what a request carries along
 _ROUNDED = 1 + 1e-9  # sums of hours are not exact
 _TODO = (
     "delete what is not needed, and describe what has ended or is not there any more (see "
     "mlref.aws.ledger); or add it to the estimate, and open a new session with that"
 )
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """What is counted for a request that is under way.
+
+    Attributes:
+        old: what was counted before.
+        new: what it asks for.
+        most: the greater of both, which counts until the request is over.
+        number: of the reservation.
+    """
+
+    old: Changes
+    new: Changes
+    most: Changes
+    number: int
 
 
 class Ledger:
@@ -75,121 +84,181 @@ class Ledger:
         for item in estimate.items:
             self._paid[item.price.item] += item.quantity * estimate.hours
         self._held = Changes()
+        self._made: set[Key] = set()
+        self._number = 0
+        self._versions: dict[Key | Bound, int] = {}  # the numbers of the last changes
         self._lock = threading.Lock()
+        self._turn = threading.RLock()  # one looks up and reserves at a time
 
-    def reserve(
-        self, operation: str, params: Mapping[str, Any], shape: Any, look_up: LookUp
-    ) -> Callable[[], None]:
+    def mark(self) -> int:
+        """When it is; what AWS is asked now, it may answer as it was before any later change."""
+        return self._number
+
+    def reserve(self, asked: Asked, shape: Any, look_up: LookUp) -> Reservation:
         """Count what a request asks for, before it is sent.
 
         Args:
-            operation: as in "CreateEndpoint".
-            params: its request.
-            shape: what AWS's model says of that.
-            look_up: reads what the request only names.
+            asked: the request.
+            shape: what AWS's model says of it.
+            look_up: reads what it only names.
 
         Returns:
-            What undoes it, if the request fails.
+            What is counted; to be given to `commit`, `undo` or `leave`.
 
         Raises:
             SpendingRefusedError: it would be more than was estimated, or nobody knows what it would
                 be; nothing is counted.
         """
-        changes = claimed(operation, params, shape, self._held, look_up)
-        with self._lock:
-            counted, undo = self._sums(), self._changed(changes)
-            over = self._over(counted)
-            why = self._why(over) if over else ""
-            if over:
-                undo()
-        if over:
-            refuse(operation, why, _TODO)
-
-        def undone() -> None:
+        if not asked.claims:
+            return Reservation(Changes(), Changes(), Changes(), 0)
+        with self._turn:
+            new = claimed(asked, shape, self._held, look_up)
             with self._lock:
-                undo()
+                reservation = self._reservation(new)
+                before = self._sums()
+                self._put(reservation.most)
+                over = self._over(before)
+                why = self._why(over) if over else ""
+                self._put(reservation.old if over else reservation.most)
+                if not over:
+                    self._versions |= dict.fromkeys([*new.claims, *new.bounds], self._number)
+        if over:
+            refuse(asked.operation, why, _TODO)
+        return reservation
 
-        return undone
+    def commit(self, reservation: Reservation) -> None:
+        """Count what a request asked for that has succeeded.
 
-    def hear(
-        self,
-        operation: str,
-        params: Mapping[str, Any],
-        answer: Mapping[str, Any],
-        *,
-        gone: bool = False,
-    ) -> None:
-        """Count what has ended no more, or for as long as it ran.
+        What scaled keeps its instances until AWS tells how many there are.
 
         Args:
-            operation: that was asked for.
-            params: its request.
+            reservation: as `reserve` gave it.
+        """
+        with self._lock:
+            self._finish(reservation, reservation.new)
+            self._made.update(reservation.new.claims)
+            for bound, most in reservation.old.bounds.items():
+                self._freeze(bound, most)
+
+    def undo(self, reservation: Reservation) -> None:
+        """Count again as before a request that has failed.
+
+        Args:
+            reservation: as `reserve` gave it.
+        """
+        with self._lock:
+            self._finish(reservation, reservation.old)
+
+    def leave(self, reservation: Reservation) -> None:
+        """Count the most that a request may have made, of which nobody knows what came.
+
+        Args:
+            reservation: as `reserve` gave it.
+        """
+        with self._lock:
+            self._finish(reservation, reservation.most)
+
+    def hear(
+        self, asked: Asked, answer: Mapping[str, Any], *, gone: bool = False, mark: int
+    ) -> None:
+        """Count what AWS says to be there, instead of what was asked for.
+
+        Args:
+            asked: the request.
             answer: what AWS said.
             gone: whether it said that there is no such thing.
+            mark: when it was asked; what has been changed since is not what it spoke of.
         """
-        told = ended(operation, params, answer, gone=gone)
+        key = subject(asked)
         with self._lock:
-            if told is not None:
-                self._end(*told)
-            elif operation == "DescribeEndpoint":
-                self._settle(Key("endpoint", str(params.get("EndpointName"))), answer)
-            elif operation in {"DeregisterScalableTarget", "DeleteScheduledAction"}:
-                self._let_go(bound_of(params))
+            if key is None:
+                if asked.operation in {"DeregisterScalableTarget", "DeleteScheduledAction"}:
+                    self._let_go(asked.bound)
+            elif self._versions.get(key, 0) <= mark:
+                self._learn(key, asked, answer, gone=gone)
 
-    def _changed(self, changes: Changes) -> Callable[[], None]:
-        """Count changes; returns what counts again as before, unless that was changed since."""
-        claims, bounds = self._held.claims, self._held.bounds
-        old_claims = {key: claims.get(key, ()) for key in changes.claims}
-        old_bounds = {bound: bounds.get(bound, 0) for bound in changes.bounds}
-        claims |= changes.claims
-        bounds |= changes.bounds
-
-        def undo() -> None:
-            mine = [key for key, new in changes.claims.items() if claims.get(key) is new]
-            claims.update({key: old_claims[key] for key in mine})
-            ours = [bound for bound, new in changes.bounds.items() if bounds.get(bound) == new]
-            bounds.update({bound: old_bounds[bound] for bound in ours})
-
-        return undo
-
-    def _end(self, key: Key, hours: float | None) -> None:
-        found = self._held.claims.pop(key, ())
-        if hours is not None and found:
-            self._held.claims[key] = tuple(
-                replace(each, hours=hours + each.kept_h) for each in found
-            )
-        if key.kind == "endpoint":  # AWS deregisters its variants with it
-            for bound in [each for each in self._held.bounds if each.endpoint == key.name]:
-                del self._held.bounds[bound]
-
-    def _settle(self, endpoint: Key, answer: Mapping[str, Any]) -> None:
-        """Keep of an endpoint what it has now, once no update is under way."""
-        if answer.get("EndpointStatus") != "InService":
-            return
-        config, sizes = answer.get("EndpointConfigName"), sizes_of(answer)
-        now = [each for each in self._held.claims.get(endpoint, ()) if each.config == config]
-        if now:
-            self._held.claims[endpoint] = tuple(resized(each, sizes.get(each.part)) for each in now)
+    def _learn(self, key: Key, asked: Asked, answer: Mapping[str, Any], *, gone: bool) -> None:
+        """Count a thing as AWS tells it."""
+        claims = self._held.claims.get(key, ())
+        jobs = [each for each in claims if each.hours is not None]
+        if gone and jobs and key in self._made:
+            return  # it has run, and was deleted
+        if gone or is_end(asked, answer):
+            ran_for = () if gone else _ran(jobs, answer)
+            bounds = [each for each in self._held.bounds if each.endpoint == key]
+            # AWS deregisters the variants of an endpoint with it.
+            self._put(Changes({key: ran_for}, dict.fromkeys(bounds, 0)))
+        elif answer.get("EndpointStatus") == "InService":  # so no update is under way
+            config, sizes = answer.get("EndpointConfigName"), sizes_of(answer)
+            now = [each for each in claims if each.config == config]
+            if now:
+                settled = tuple(resized(each, sizes.get(each.part)) for each in now)
+                self._put(Changes({key: settled}))
 
     def _let_go(self, ending: Bound | None) -> None:
-        """A variant keeps what it may have scaled to, when nothing scales it any more."""
+        """Count what may have scaled as it is, when nothing scales it any more."""
         if ending is None:
             return
-        endpoint = Key("endpoint", ending.endpoint)
-        if endpoint in self._held.claims:
-            self._held.claims[endpoint] = tuple(
-                replace(each, instances=self._most(endpoint, each))
-                for each in self._held.claims[endpoint]
-            )
-        for bound in list(self._held.bounds):
-            if bound == ending or (not ending.action and bound[:2] == ending[:2]):
-                del self._held.bounds[bound]
+        most, target = self._held.bounds.get(ending, 0), ending._replace(action="")
+        if ending.action:  # it has set the target's own bounds, if it has run
+            known = self._held.bounds.get(target, 0)
+            self._put(Changes({}, {ending: 0, target: max(most, known)}))
+            return
+        ends = [each for each in self._held.bounds if each[:2] == ending[:2]]
+        for each in ends:
+            self._freeze(each, self._held.bounds[each])
+        self._put(Changes({}, dict.fromkeys(ends, 0)))
+
+    def _freeze(self, bound: Bound, most: int) -> None:
+        """Let a variant have as many instances as it may have scaled to."""
+        claims = self._held.claims.get(bound.endpoint, ())
+        frozen = [
+            replace(each, instances=max(each.instances, most))
+            if each.part == bound.variant
+            else each
+            for each in claims
+        ]
+        self._put(Changes({bound.endpoint: tuple(frozen)}))
+
+    def _reservation(self, new: Changes) -> Reservation:
+        claims, bounds = self._held.claims, self._held.bounds
+        old = Changes(
+            {key: claims.get(key, ()) for key in new.claims},
+            {bound: bounds.get(bound, 0) for bound in new.bounds},
+        )
+        most = Changes(
+            {key: _greater(old.claims[key], new.claims[key]) for key in new.claims},
+            {bound: max(old.bounds[bound], new.bounds[bound]) for bound in new.bounds},
+        )
+        self._number += 1
+        return Reservation(old, new, most, self._number)
+
+    def _finish(self, reservation: Reservation, changes: Changes) -> None:
+        """Count what came of a request, of all that no later request has changed."""
+
+        def is_last(each: Key | Bound) -> bool:
+            return self._versions.get(each) == reservation.number
+
+        claims = {key: found for key, found in changes.claims.items() if is_last(key)}
+        bounds = {bound: most for bound, most in changes.bounds.items() if is_last(bound)}
+        self._put(Changes(claims, bounds))
+        self._number += 1
+        self._versions |= dict.fromkeys([*claims, *bounds], self._number)
+
+    def _put(self, changes: Changes) -> None:
+        self._held.claims.update(changes.claims)
+        self._held.bounds.update(changes.bounds)
+        for key in [key for key, claims in changes.claims.items() if not claims]:
+            del self._held.claims[key]
+        for bound in [bound for bound, most in changes.bounds.items() if not most]:
+            del self._held.bounds[bound]
 
     def _most(self, key: Key, claim: Claim) -> int:
         """How many instances a claim may grow to."""
-        place = (key.name, claim.part)
-        bounds = self._held.bounds.items() if key.kind == "endpoint" else ()
-        return max([claim.instances, *(most for bound, most in bounds if bound[:2] == place)])
+        bounds = self._held.bounds.items()
+        return max(
+            [claim.instances, *(most for each, most in bounds if each[:2] == (key, claim.part))]
+        )
 
     def _standing(self, key: Key, what: str) -> int:
         """How many instances stand, by the greatest of the configurations that it may have."""
@@ -215,10 +284,10 @@ class Ledger:
             for what in {each.what for found in claims.values() for each in found}
         }
 
-    def _over(self, counted: Mapping[str, tuple[int, float]]) -> str | None:
-        """Of what there is more than was estimated, and more than was counted before; or None."""
+    def _over(self, before: Mapping[str, tuple[int, float]]) -> str | None:
+        """Of what there is more than was estimated, and more than before; or None."""
         for what, (stand, hours) in self._sums().items():
-            old_stand, old_hours = counted.get(what, (0, 0.0))
+            old_stand, old_hours = before.get(what, (0, 0.0))
             most = self._covered[what] * self._hours * _ROUNDED
             paid = self._paid[what] * _ROUNDED
             grows = stand > old_stand or hours > old_hours
@@ -233,7 +302,8 @@ class Ledger:
             if stand := self._standing(key, what):
                 made.append(f"{stand} of {key.kind} {key.name}")
             made += [
-                f"{each.instances} of {key.kind} {key.name} for {each.hours:.3g} h"
+                f"{each.instances} of {key.kind} {key.name} {each.part}".rstrip()
+                + f" for {each.hours:.3g} h"
                 for each in claims
                 if each.what == what and each.hours is not None
             ]
@@ -244,87 +314,17 @@ class Ledger:
         )
 
 
-def install(session: boto3.Session, estimate: Estimate) -> None:
-    """Refuse from now on what is, with what a session has made before, more than an estimate has.
-
-    Args:
-        session: a boto3 session; others are not changed.
-        estimate: what its user has said will be created, and for how long it stands.
-
-    The clients then raise `SpendingRefusedError`; nothing is sent.
-    """
-    ledger, clients = Ledger(estimate), functools.cache(functools.partial(_client, session))
-
-    def keep(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-        context[_REQUEST] = params
-
-    def reserve(params: Any, model: Any, context: dict[str, Any], **_: object) -> None:
-        url = urlsplit(params["url"])
-        own = model.service_model.service_name == "sagemaker"
-        place = f"{url.scheme}://{url.netloc}" if own else None
-        look_up = functools.partial(_looked_up, clients, place)
-        request = context.get(_REQUEST, {})
-        context[_UNDO] = ledger.reserve(model.name, request, model.input_shape, look_up)
-
-    def hear(http_response: Any, parsed: Any, model: Any, context: Any, **_: object) -> None:
-        status = http_response.status_code
-        if _BAD <= status < _SERVER and _was_tried_once(context):
-            context[_UNDO]()
-        gone = status >= _BAD and is_gone(SimpleNamespace(response=parsed))
-        if gone or status < _BAD:
-            ledger.hear(model.name, context.get(_REQUEST, {}), parsed, gone=gone)
-
-    def fail(exception: Exception, context: Any, **_: object) -> None:
-        if _UNDO in context and _was_tried_once(context) and _was_not_sent(exception):
-            context[_UNDO]()
-
-    for event, call in (
-        ("before-parameter-build", keep),
-        ("before-call", reserve),
-        ("after-call", hear),
-        ("after-call-error", fail),
-    ):
-        session.events.register(event, call, unique_id=f"mlref-ledger-{event}")
+def _ran(jobs: list[Claim], answer: Mapping[str, Any]) -> tuple[Claim, ...]:
+    """What a job claims that has ended: the answer is of its last run."""
+    return tuple(ran(each, answer) if each.part == jobs[-1].part else each for each in jobs)
 
 
-def _was_tried_once(context: Mapping[str, Any]) -> bool:
-    """Whether there was one attempt; what was tried again may have succeeded before."""
-    return int(context.get("retries", {}).get("attempt", 1)) == 1
-
-
-def _was_not_sent(error: Exception) -> bool:
-    """Whether a request has not reached AWS."""
-    with extra("aws"):
-        from botocore import exceptions
-
-    kinds = (
-        exceptions.ConnectTimeoutError,
-        exceptions.EndpointConnectionError,
-        exceptions.NoCredentialsError,
-        exceptions.PartialCredentialsError,
-    )
-    return isinstance(error, kinds)
-
-
-def _client(session: Any, url: str | None) -> Any:
-    """A client of SageMaker, elsewhere than usual if there is a URL."""
-    return session.client("sagemaker", endpoint_url=url)
-
-
-def _looked_up(
-    clients: Callable[[str | None], Any],
-    url: str | None,
-    operation: str,
-    params: Mapping[str, Any],
-) -> Mapping[str, Any]:
-    """What SageMaker answers; {} if there is no such thing."""
-    with extra("aws"):
-        from botocore import xform_name
-        from botocore.exceptions import ClientError
-
-    try:
-        return dict(getattr(clients(url), xform_name(operation))(**params))
-    except ClientError as error:
-        if not is_gone(error):
-            raise
-        return {}
+def _greater(old: tuple[Claim, ...], new: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """The greater of what was claimed and what will be, of each part."""
+    found: dict[tuple[str, str, str], Claim] = {}
+    for each in (*old, *new):
+        place = (each.part, each.what, each.config)
+        had = found.get(place, each)
+        hours = None if each.hours is None else max(each.hours, had.hours or 0.0)
+        found[place] = replace(each, instances=max(each.instances, had.instances), hours=hours)
+    return tuple(found.values())

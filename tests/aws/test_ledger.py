@@ -143,23 +143,113 @@ def test_a_target_without_a_new_maximum_keeps_its_own() -> None:
         mine.make("b")
 
 
-@pytest.mark.parametrize("end", ["DeregisterScalableTarget", "DeleteScheduledAction"])
-def test_what_has_scaled_stays_when_nothing_scales_it_any_more(end: str) -> None:
-    """No instance goes by that; less is asked for by hand, or told."""
-    mine = Held(estimate(hosting=3))
-    mine.make("a")
-    action = "morning" if end == "DeleteScheduledAction" else ""
-    mine.scale("a", 3, action=action)
-    place = {"ResourceId": "endpoint/a/variant/A", "ScheduledActionName": action}
+def test_what_has_scaled_stays_when_nothing_scales_it_any_more() -> None:
+    """No instance goes by that; less is told by DescribeEndpoint, or asked for by hand."""
+    mine = Held(estimate(hosting=4))
+    mine.make("a", "two")
+    mine.scale("a", 3)
+    mine.scale("a", 3, action="morning")
+    place = {"ResourceId": "endpoint/a/variant/A"}
+    end = "DeregisterScalableTarget"
     mine.tell(end, {}, **place, ScalableDimension="sagemaker:variant:DesiredProvisionedConcurrency")
-    mine.resize("a", "A", 1)
-    with refused("CreateEndpoint", "3 of endpoint a, 1 of endpoint b"):
+    mine.describe("a", "two", A=1, B=1)
+    with refused("CreateEndpoint", "4 of endpoint a, 1 of endpoint b"):
         mine.make("b")  # that was another dimension
     mine.tell(end, {}, **place, ScalableDimension=DIMENSION)
+    with refused("CreateEndpoint", "4 of endpoint a, 1 of endpoint b"):
+        mine.make("b")
+    mine.describe("a", "two", A=2, B=1)
+    mine.make("b")
+
+
+def test_a_variant_that_scales_is_not_that_beside_it() -> None:
+    """Deregistering one changes nothing of the other."""
+    mine = Held(estimate(hosting=6))
+    mine.make("a", "two")
+    mine.scale("a", 3, "A")
+    mine.scale("a", 3, "B")
+    place = {"ResourceId": "endpoint/a/variant/A", "ScalableDimension": DIMENSION}
+    mine.tell("DeregisterScalableTarget", {}, **place)
+    mine.scale("a", 1, "B")
+    mine.describe("a", "two", A=1, B=1)
+    mine.make("b", "three")
+    with refused("CreateEndpoint", "2 of endpoint a, 3 of endpoint b"):
+        mine.make("c", "two")
+
+
+def test_a_scheduled_action_has_changed_the_target() -> None:
+    """What it has set stays when it is deleted, until the target gets another maximum."""
+    mine = Held(estimate(hosting=3))
+    mine.make("a")
+    mine.scale("a", 3, action="morning")
+    place = {"ResourceId": "endpoint/a/variant/A", "ScalableDimension": DIMENSION}
+    mine.tell("DeleteScheduledAction", {}, **place, ScheduledActionName="morning")
+    mine.describe("a", "one", A=1)
     with refused("CreateEndpoint", "3 of endpoint a, 1 of endpoint b"):
         mine.make("b")
-    mine.describe("a", "one", A=2)
+    mine.scale("a", 1)
+    with refused("CreateEndpoint", "3 of endpoint a, 1 of endpoint b"):
+        mine.make("b")  # they go when it scales in
+    mine.describe("a", "one", A=1)
     mine.make("b")
+
+
+def test_what_gets_smaller_is_smaller_once_aws_has_agreed() -> None:
+    """If nobody knows whether it has, the greater counts."""
+    mine = Held(estimate(hosting=3))
+    mine.make("a", "three")
+    for end in ("undo", "leave", ""):
+        mine.resize("a", "A", 1, end=end)
+        with refused("CreateEndpoint", "3 of endpoint a, 1 of endpoint b"):
+            mine.make("b")
+    mine.resize("a", "A", 1)
+    mine.make("b")
+
+
+def test_two_registrations_are_two() -> None:
+    """One that fails takes nothing from one that succeeds."""
+    mine = Held(estimate(hosting=3))
+    mine.make("a")
+    failing = mine.scale("a", 3, end="")
+    mine.scale("a", 3)
+    mine.ledger.undo(failing)
+    with refused("CreateEndpoint", "3 of endpoint a, 1 of endpoint b"):
+        mine.make("b")
+
+
+def test_what_aws_told_before_a_change_is_not_what_there_is_after() -> None:
+    """A describe that was under way is late; one that is asked then is not."""
+    mine = Held(estimate(hosting=3))
+    mine.make("a", "one")
+    asked = mine.ledger.mark()
+    mine.update("a", "three")
+    mine.describe("a", "one", mark=asked, A=1)
+    mine.tell("DescribeEndpoint", None, mark=asked, EndpointName="a")
+    with refused("CreateEndpoint", "3 of endpoint a, 1 of endpoint b"):
+        mine.make("b")
+    mine.describe("a", "one", A=1)
+    mine.make("b")
+
+
+@pytest.mark.parametrize("end", ["commit", "leave"])
+def test_what_is_being_made_is_not_there_yet(end: str) -> None:
+    """That it is not there, told meanwhile, says nothing of it."""
+    mine = Held(estimate(hosting=1))
+    begun = mine.make("a", end="")
+    mine.tell("DescribeEndpoint", None, EndpointName="a")
+    getattr(mine.ledger, end)(begun)
+    with refused("CreateEndpoint", "1 of endpoint a, 1 of endpoint b"):
+        mine.make("b")
+
+
+def test_what_is_not_elsewhere_may_be_here() -> None:
+    """Another region, or another AWS, knows nothing of it."""
+    mine = Held(estimate(hosting=1))
+    mine.make("a")
+    place = "https://api.sagemaker.us-west-2.amazonaws.com"
+    mine.tell("DescribeEndpoint", None, place=place, EndpointName="a")
+    with refused("CreateEndpoint", "1 of endpoint a, 1 of endpoint b"):
+        mine.make("b")
 
 
 def test_what_scaled_an_endpoint_goes_with_it() -> None:
@@ -185,10 +275,20 @@ def test_what_another_has_made_counts_from_when_it_is_changed(way: str) -> None:
         mine.make("a")
 
 
+def test_what_another_has_made_may_come_back_when_it_is_updated() -> None:
+    """If the update is rolled back."""
+    mine = Held(estimate(hosting=3))
+    mine.update(mine.theirs("two", A=1, B=2), "one")
+    with refused("CreateEndpoint", "3 of endpoint theirs, 1 of endpoint a"):
+        mine.make("a")
+    mine.describe("theirs", "one", A=1)
+    mine.make("a", "two")
+
+
 def test_a_request_that_failed_hides_nothing() -> None:
     """The name belongs to another session's endpoint, which is looked up when it is changed."""
     mine = Held(estimate(hosting=2))
-    mine.make(mine.theirs("two"), "one")()
+    mine.make(mine.theirs("two"), "one", end="undo")
     mine.scale("theirs", 1)
     with refused("CreateEndpoint", "2 of endpoint theirs, 1 of endpoint a"):
         mine.make("a")
@@ -205,12 +305,11 @@ def test_what_asks_for_less_is_neverrefused() -> None:
 def test_what_is_undone_is_not_counted() -> None:
     """As if the request had never been made."""
     mine = Held(estimate(hosting=1))
-    mine.make("a")()
-    undo = mine.make("b")
-    mine.scale("b", 1)()
+    mine.make("a", end="undo")
+    begun = mine.make("b", end="")
     with refused("CreateEndpoint", "1 of endpoint b, 1 of endpoint c"):
         mine.make("c")
-    undo()
+    mine.ledger.undo(begun)
     mine.make("c")
 
 
@@ -218,8 +317,9 @@ def test_of_two_requests_for_a_name_the_one_that_succeeds_counts() -> None:
     """Whichever fails is undone, and takes nothing from the other."""
     for loser in (0, 1):
         mine = Held(estimate(hosting=1))
-        undo = [mine.make("a"), mine.make("a")]
-        undo[loser]()
+        begun = [mine.make("a", end="") for _ in range(2)]
+        mine.ledger.undo(begun[loser])
+        mine.ledger.commit(begun[1 - loser])
         with refused("CreateEndpoint", "1 of endpoint a, 1 of endpoint b"):
             mine.make("b")
 

@@ -74,6 +74,51 @@ def test_instances_that_are_kept_when_a_job_has_ended_count() -> None:
     mine.job("b", 0.4)
 
 
+@pytest.mark.parametrize("status", ["Terminated", "Reused"])
+def test_instances_that_are_let_go_count_for_as_long_as_they_were_kept(status: str) -> None:
+    """The next job took them, or their time was over."""
+    mine = Held(estimate(training=1, hours=1))
+    resources = {"InstanceType": "ml.m5.large", "KeepAlivePeriodInSeconds": 1800}
+    request = {"ResourceConfig": resources, "StoppingCondition": {"MaxRuntimeInSeconds": 1800}}
+    pool = {"Status": status, "ResourceRetainedBillableTimeInSeconds": 36}
+    told = {"TrainingJobStatus": "Completed", "BillableTimeInSeconds": 324, "WarmPoolStatus": pool}
+    for count in range(6):
+        mine.ask("CreateTrainingJob", TrainingJobName=f"job-{count}", **request, end="commit")
+        mine.tell("DescribeTrainingJob", told, TrainingJobName=f"job-{count}")
+        request["StoppingCondition"] = {"MaxRuntimeInSeconds": 360}
+        resources["KeepAlivePeriodInSeconds"] = 360
+    with refused("CreateTrainingJob", "1 of training-job job-5 for 0.1 h"):
+        mine.job("more", 0.5)
+
+
+def test_a_job_that_is_deleted_has_run() -> None:
+    """Its hours are spent, and those of another one of its name are added."""
+    mine = Held(estimate(training=1, hours=1))
+    mine.job("a", 0.5)
+    mine.tell("DescribeTrainingJob", None, TrainingJobName="a")
+    mine.job("a", 0.4)
+    with refused(
+        "CreateTrainingJob",
+        "job a for 0.5 h, 1 of training-job a run 2 for 0.4 h, 1 .* run 3 for 0.2",
+    ):
+        mine.job("a", 0.2)
+    told = {"TrainingJobStatus": "Stopped", "BillableTimeInSeconds": 1080}
+    mine.tell("DescribeTrainingJob", told, TrainingJobName="a")
+    mine.job("a", 0.2)
+    with refused("CreateTrainingJob", "a for 0.5 h, .* run 2 for 0.3 h, .* run 3 for 0.2"):
+        mine.job("b", 0.1)
+
+
+def test_a_job_that_has_never_been_is_not_counted() -> None:
+    """Its request was lost on the way."""
+    mine = Held(estimate(training=1, hours=1))
+    mine.job("a", 1, end="leave")
+    with refused("CreateTrainingJob", "1 of training-job a for 1 h"):
+        mine.job("b", 1)
+    mine.tell("DescribeTrainingJob", None, TrainingJobName="a")
+    mine.job("b", 1)
+
+
 def test_a_schedule_of_a_kind_that_is_none_is_left_to_the_check_of_requests() -> None:
     """Which names the field."""
     config = {"MonitoringJobDefinitionName": "quality", "MonitoringType": "Foo"}
@@ -117,6 +162,7 @@ def test_a_transform_job_stands_until_it_has_ended(end: str) -> None:
         {"MonitoringJobDefinition": {"MonitoringResources": cluster(2),
                                      "StoppingCondition": {"MaxRuntimeInSeconds": 600}}},
         {"MonitoringJobDefinitionName": "quality", "MonitoringType": "ModelQuality"},
+        {"MonitoringJobDefinitionName": "quality"},
     ],
 )  # fmt: skip
 def test_a_schedule_stands_until_it_is_deleted(config: dict[str, Any]) -> None:

@@ -14,7 +14,12 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+)
+from botocore.stub import Stubber
 from support.trainer import Trainer
 
 from mlref import aws
@@ -152,6 +157,15 @@ def test_what_may_have_been_made_is_counted(
     account.settled(made[0])
     with _refused("CreateEndpoint", f"1 of endpoint {made[0]}, 1 of endpoint another"):
         client.create_endpoint(EndpointName="another", EndpointConfigName=used)
+
+
+def test_what_a_stub_answers_is_not_counted(account: Any) -> None:
+    """Nothing was sent, so tests of one's own with a stub go on."""
+    client = _session(account, hosting=1).client("sagemaker")
+    with Stubber(client) as stub:
+        stub.add_client_error("describe_endpoint", "ValidationException", "Could not find", 400)
+        with pytest.raises(ClientError, match="Could not find"):
+            client.describe_endpoint(EndpointName="a")
 
 
 def test_what_was_deleted_elsewhere_makes_room(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from mlref.aws.ledger import Ledger
+from mlref.aws.claims import Asked
+from mlref.aws.ledger import Ledger, Reservation
 from mlref.aws.models import operation_model
 from mlref.cost import Estimate, PriceBook
 from mlref.errors import SpendingRefusedError
@@ -16,6 +17,7 @@ __all__ = ["CAPACITY", "DIMENSION", "SCALING", "Held", "cluster", "estimate", "r
 
 BOOK = PriceBook.load()
 SCALING = "application-autoscaling"
+PLACE = "https://api.sagemaker.us-east-1.amazonaws.com"
 CAPACITY = "UpdateEndpointWeightsAndCapacities"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
@@ -71,50 +73,74 @@ class Held:
         """As DescribeEndpointConfig tells it."""
         return {"ProductionVariants": self.variants(kind, **sizes)}
 
-    def ask(self, operation: str, service: str = "sagemaker", **request: Any) -> Callable[[], None]:
-        """Count a request; returns what undoes it."""
+    def ask(
+        self, operation: str, service: str = "sagemaker", *, end: str = "commit", **request: Any
+    ) -> Reservation:
+        """Count a request, and what came of it: commit, undo, leave, or "" for nothing yet."""
         shape = operation_model(service, operation).input_shape
-        return self.ledger.reserve(operation, request, shape, self._found)
+        reserved = self.ledger.reserve(Asked(PLACE, operation, request), shape, self._found)
+        if end:
+            getattr(self.ledger, end)(reserved)
+        return reserved
 
-    def tell(self, operation: str, answer: Mapping[str, Any] | None = None, **request: Any) -> None:
+    def tell(
+        self,
+        operation: str,
+        answer: Mapping[str, Any] | None = None,
+        *,
+        place: str = PLACE,
+        mark: int | None = None,
+        **request: Any,
+    ) -> None:
         """Tell what AWS answered; None is that there is no such thing."""
-        self.ledger.hear(operation, request, answer or {}, gone=answer is None)
+        at = self.ledger.mark() if mark is None else mark
+        told = Asked(place, operation, request)
+        self.ledger.hear(told, answer or {}, gone=answer is None, mark=at)
 
-    def describe(self, name: str, config: str, status: str = "InService", **sizes: int) -> None:
+    def describe(
+        self,
+        name: str,
+        config: str,
+        status: str = "InService",
+        *,
+        mark: int | None = None,
+        **sizes: int,
+    ) -> None:
         """Tell what DescribeEndpoint answers."""
         told = {"EndpointStatus": status, "EndpointConfigName": config}
         counts = [
             {"VariantName": each, "CurrentInstanceCount": size, "DesiredInstanceCount": size}
             for each, size in sizes.items()
         ]
-        self.tell("DescribeEndpoint", {**told, "ProductionVariants": counts}, EndpointName=name)
+        answer = {**told, "ProductionVariants": counts}
+        self.tell("DescribeEndpoint", answer, mark=mark, EndpointName=name)
 
-    def make(self, name: str, config: str = "one", **more: Any) -> Callable[[], None]:
+    def make(self, name: str, config: str = "one", **more: Any) -> Reservation:
         """Create an endpoint."""
         return self.ask("CreateEndpoint", EndpointName=name, EndpointConfigName=config, **more)
 
-    def update(self, name: str, config: str, **more: Any) -> Callable[[], None]:
+    def update(self, name: str, config: str, **more: Any) -> Reservation:
         """Update one."""
         return self.ask("UpdateEndpoint", EndpointName=name, EndpointConfigName=config, **more)
 
-    def resize(self, name: str, variant: str, count: int) -> Callable[[], None]:
+    def resize(self, name: str, variant: str, count: int, **more: Any) -> Reservation:
         """Change a variant's number of instances."""
         size = {"VariantName": variant, "DesiredInstanceCount": count}
-        return self.ask(CAPACITY, EndpointName=name, DesiredWeightsAndCapacities=[size])
+        return self.ask(CAPACITY, EndpointName=name, DesiredWeightsAndCapacities=[size], **more)
 
     def scale(
-        self, name: str, most: int, variant: str = "A", action: str = ""
-    ) -> Callable[[], None]:
+        self, name: str, most: int, variant: str = "A", *, action: str = "", **more: Any
+    ) -> Reservation:
         """Let a variant scale, by itself or by a scheduled action."""
         path = f"endpoint/{name}/variant/{variant}"
         request = {"ResourceId": path, "ScalableDimension": DIMENSION}
         bounds = {"MinCapacity": 1, "MaxCapacity": most}
         if action:
             request |= {"ScheduledActionName": action, "ScalableTargetAction": bounds}
-            return self.ask("PutScheduledAction", SCALING, **request)
-        return self.ask("RegisterScalableTarget", SCALING, **request, **bounds)
+            return self.ask("PutScheduledAction", SCALING, **request, **more)
+        return self.ask("RegisterScalableTarget", SCALING, **request, **bounds, **more)
 
-    def job(self, name: str, hours: float, count: int = 1) -> Callable[[], None]:
+    def job(self, name: str, hours: float, count: int = 1, **more: Any) -> Reservation:
         """Begin a training job with a limit."""
         resources = {"InstanceType": "ml.m5.large", "InstanceCount": count}
         limit = {"MaxRuntimeInSeconds": round(hours * 3600)}
@@ -123,6 +149,7 @@ class Held:
             TrainingJobName=name,
             ResourceConfig=resources,
             StoppingCondition=limit,
+            **more,
         )
 
     def theirs(self, config: str, **sizes: int) -> str:
@@ -137,5 +164,5 @@ class Held:
             return self.configs.get(params["EndpointConfigName"], {})
         if operation == "DescribeEndpoint":
             return self.endpoints.get(params["EndpointName"], {})
-        assert operation == "DescribeModelQualityJobDefinition"
-        return {"JobResources": cluster(2)} if params == {"JobDefinitionName": "quality"} else {}
+        found = {("DescribeModelQualityJobDefinition", "quality"): {"JobResources": cluster(2)}}
+        return found.get((operation, params["JobDefinitionName"]), {})

@@ -21,7 +21,10 @@ __all__ = [
     "WITHOUT_TYPE",
     "asked",
     "at_once",
+    "in_words",
+    "managed",
     "numbers",
+    "quantities",
     "refuse",
     "run_s",
 ]
@@ -84,6 +87,31 @@ def asked(value: Any, shape: Any, count: int = 1) -> Iterator[tuple[str, int]]:
             yield from asked(value[name], member, count)
 
 
+def quantities(estimate: Estimate) -> Counter[str]:
+    """How much an estimate has of each thing, as prices call it.
+
+    Args:
+        estimate: what was said to be created.
+    """
+    found: Counter[str] = Counter()
+    for item in estimate.items:
+        found[item.price.item] += item.quantity  # type: ignore[assignment]
+    return found
+
+
+def in_words(quantity: float, what: str) -> str:
+    """How much of a thing.
+
+    Args:
+        quantity: how much.
+        what: as prices call it.
+
+    >>> in_words(0, "hosting ml.m5.large")
+    'no hosting ml.m5.large'
+    """
+    return f"{quantity:g} {what}" if quantity else f"no {what}"
+
+
 def at_once(estimate: Estimate) -> Counter[str]:
     """How many instances of each use and type may be there at a time.
 
@@ -93,11 +121,24 @@ def at_once(estimate: Estimate) -> Counter[str]:
     Args:
         estimate: what was said to be created.
     """
-    counts: Counter[str] = Counter()
-    for item in estimate.items:
-        whole = math.floor if item.price.item.startswith("hosting ") else math.ceil
-        counts[item.price.item] += whole(item.quantity)
-    return counts
+    return Counter(
+        {
+            what: math.floor(quantity) if what.startswith("hosting ") else math.ceil(quantity)
+            for what, quantity in quantities(estimate).items()
+        }
+    )
+
+
+def managed(variant: Mapping[str, Any]) -> int:
+    """How many instances SageMaker itself may give to a variant, for its inference components.
+
+    Args:
+        variant: as a configuration has it.
+    """
+    scaling = variant.get("ManagedInstanceScaling")
+    if not isinstance(scaling, Mapping) or scaling.get("Status") == "DISABLED":
+        return 0
+    return max(numbers(scaling, "MinInstanceCount", "MaxInstanceCount"), default=0)
 
 
 def run_s(operation: str, params: Any) -> list[int]:
@@ -147,8 +188,5 @@ def refuse(operation: str, why: str, todo: str) -> NoReturn:
 
 def _count(structure: Mapping[str, Any]) -> int:
     """How many instances a structure asks for at most; 0 if it does not tell."""
-    scaling = structure.get("ManagedInstanceScaling")
-    bounds = scaling if isinstance(scaling, Mapping) else {}
     found = [structure.get(name) for name in ("InitialInstanceCount", "InstanceCount")]
-    found += [bounds.get(name) for name in ("MinInstanceCount", "MaxInstanceCount")]
-    return max((each for each in found if isinstance(each, int)), default=0)
+    return max([managed(structure), *(each for each in found if isinstance(each, int))])

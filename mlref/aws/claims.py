@@ -7,11 +7,21 @@ schedule may name a definition. These are looked up.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
-from mlref.aws.asked import INSTANCES, KEEP_ALIVE, WITHOUT_TYPE, asked, numbers, refuse, run_s
+from mlref.aws.asked import (
+    INSTANCES,
+    KEEP_ALIVE,
+    WITHOUT_TYPE,
+    asked,
+    managed,
+    numbers,
+    refuse,
+    run_s,
+)
 from mlref.aws.models import operation_model
 
 __all__ = [
@@ -87,6 +97,7 @@ class Claim:
         config: of an endpoint the configuration that has the variant.
         least: instances that it may have, whatever is asked for by hand.
         kept_h: hours for which they are kept when the job has ended.
+        made: whether AWS has said that it made it.
     """
 
     part: str
@@ -96,6 +107,7 @@ class Claim:
     config: str = ""
     least: int = 0
     kept_h: float = 0.0
+    made: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,6 +244,7 @@ class _Reader:
         new = self._configured(config)
         excluded = {each.get("VariantPropertyType") for each in self.asked.params.get(_BUT) or ()}
         if self.asked.params.get(_RETAIN) and "DesiredInstanceCount" not in excluded:
+            # It keeps as many as it has, which may be more than is known here, or fewer.
             had = {each.part: each.instances for each in old}
             new = [resized(each, max(each.instances, had.get(each.part, 0))) for each in new]
         kept = [each for each in old if each.config != config]
@@ -262,11 +275,10 @@ class _Reader:
         hours = None if kind in _STANDING else sum(limits) / _HOUR_S
         kept_h = sum(numbers(self.asked.params, KEEP_ALIVE)) / _HOUR_S
         found = [*asked(self.asked.params, shape), *self._defined()]
-        run, old = "", self.held.claims.get(key, ())
-        if hours is None:
-            old = ()
-        elif old:  # the name is used again: both run, or have run
-            run = f"run {len({each.part for each in old}) + 1}"
+        held = self.held.claims.get(key, ())
+        old = [each for each in held if each.made and each.hours is not None]
+        # If the name of a job is used again, both have run.
+        run = f"run {len({each.part for each in old}) + 1}" if old else ""
         claims = [Claim(run, *each, hours, kept_h=kept_h) for each in _by_instances(found)]
         return Changes({key: (*old, *claims)})
 
@@ -276,10 +288,11 @@ class _Reader:
         answer = self._found(operation, "configuration", EndpointConfigName=config)
         members = operation_model("sagemaker", operation).output_shape.members
         return [
-            Claim(variant["VariantName"], what, count, config=config, least=_managed(variant))
+            Claim(variant["VariantName"], what, count, config=config, least=managed(variant))
             for name in ("ProductionVariants", "ShadowProductionVariants")
             for variant in answer.get(name, ())
-            for what, count in _by_instances(asked(variant, members[name].member))
+            # A serverless variant has no instances, but its configuration must be known, too.
+            for what, count in _by_instances(asked(variant, members[name].member)) or [("", 0)]
         ]
 
     def _claims_of(self, endpoint: Key) -> tuple[Claim, ...]:
@@ -332,15 +345,13 @@ def sizes_of(endpoint: Mapping[str, Any]) -> dict[str, int]:
     return {variant: max(counts) for variant, counts in told.items() if counts}
 
 
-def _managed(variant: Mapping[str, Any]) -> int:
-    """How many instances SageMaker itself may give to a variant for inference components."""
-    scaling = variant.get("ManagedInstanceScaling") or {}
-    return max(numbers(scaling, "MinInstanceCount", "MaxInstanceCount"), default=0)
-
-
-def _by_instances(found: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """What is asked for as instances: serverless compute costs by use."""
-    return [(what, count) for what, count in found if what not in WITHOUT_TYPE.values()]
+def _by_instances(found: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
+    """What is asked for as instances, and how many of each: serverless compute costs by use."""
+    counts: Counter[str] = Counter()
+    for what, count in found:
+        if what not in WITHOUT_TYPE.values():
+            counts[what] += count
+    return counts.items()
 
 
 def _ran_s(answer: Mapping[str, Any]) -> float:

@@ -112,9 +112,13 @@ def _was_not_sent(error: Exception) -> bool:
 
     kinds = (
         exceptions.ConnectTimeoutError,
+        exceptions.CredentialRetrievalError,
         exceptions.EndpointConnectionError,
         exceptions.NoCredentialsError,
         exceptions.PartialCredentialsError,
+        exceptions.ProxyConnectionError,
+        exceptions.SSOError,
+        exceptions.TokenRetrievalError,
     )
     return isinstance(error, kinds)
 

@@ -32,11 +32,14 @@ from mlref.aws import counting
 from mlref.aws.asked import (
     CONCURRENCY,
     INSTANCES,
+    KEEP_ALIVE,
     SERVERLESS,
     WITHOUT_TYPE,
     asked,
     at_once,
+    in_words,
     numbers,
+    quantities,
     refuse,
     run_s,
 )
@@ -106,8 +109,6 @@ CHANGES: Mapping[str, frozenset[str]] = {
 }
 """What creates or changes what a sweep deletes, by service; of SageMaker it follows from names."""
 
-_UNCOUNTED = _words("UpdateTrainingJob")
-_VALIDATION = "ValidationSpecification"  # of a model package: AWS then begins transform jobs
 _HOUR_S = 3600
 _ADD = "add it to the estimate (see mlref.cost), and open a new session with that"
 
@@ -160,16 +161,21 @@ def _check(
             "ever",
             "use a boto3 session of your own for it, and delete it yourself",
         )
-    if operation in _UNCOUNTED or _VALIDATION in params:
-        what = f"{operation} with {_VALIDATION}" if _VALIDATION in params else operation
-        refuse(
-            operation,
-            f"what {what} lets run has no name by which it could be counted",
-            "begin a job of its own for it",
-        )
+    _check_countable(operation, params)
     _check_asked(operation, params, model.input_shape, estimate)
     _check_scaled(operation, params, estimate)
     _check_hours(operation, params, estimate)
+
+
+def _check_countable(operation: str, params: Mapping[str, Any]) -> None:
+    """Raise if something would run that has no name by which it could be counted."""
+    if "ValidationSpecification" in params:
+        why = "AWS then begins transform jobs, which could not be counted by their names"
+        refuse(operation, why, "leave ValidationSpecification out, and begin such a job yourself")
+    ends_pool = set(params) <= {"TrainingJobName", "ResourceConfig"}
+    if operation == "UpdateTrainingJob" and not (ends_pool and numbers(params, KEEP_ALIVE) == [0]):
+        why = "it may keep instances for longer, or begin jobs of the profiler; neither is counted"
+        refuse(operation, why, f"only {KEEP_ALIVE} of 0 is allowed, which lets instances go")
 
 
 def _check_region(operation: str, region: str | None, swept: str | None) -> None:
@@ -205,7 +211,7 @@ def _check_asked(operation: str, params: Any, shape: Any, estimate: Estimate) ->
             if what not in covered:
                 refuse(operation, f"the estimate has no {what}", _ADD)
         elif count > covered[what]:
-            text = f"the estimate has {covered[what] or 'no'} {what}"
+            text = f"the estimate has {in_words(quantities(estimate)[what], what)}"
             refuse(operation, f"{text}, and the request asks for {count}", _ADD)
 
 

@@ -7,12 +7,16 @@ would both pass where one was estimated. The ledger adds up:
   endpoints, with as many instances as they may scale to; schedules of a monitor; transform jobs;
 - jobs that AWS ends may not run for more instance-hours, by their limits, than were estimated.
 
-The ledger knows what the session's clients are told (`mlref.aws.counting`). A request counts before
-it is sent, the greater of what was and what would be; that it makes something smaller counts once
-it has succeeded, and that it failed, unless it may have reached AWS. An update may be rolled back:
-old and new configuration both count, the greater of them, until DescribeEndpoint tells which one it
-is. A job counts by its limit until it is described as ended; then for as long as it ran. What AWS
-says is not there counts no more; so describe what was lost or deleted elsewhere.
+The ledger knows what the session's clients are told (`mlref.aws.counting`):
+
+- a request counts before it is sent: the greater of what there was and what it asks for. When it
+  has succeeded, what it asked for counts. When its only attempt is refused, it is undone. When
+  nobody knows what came of it, the greater goes on counting;
+- an update may be rolled back, so old and new configuration both count, the greater of them, until
+  DescribeEndpoint tells that the endpoint is in service, and with which;
+- a job counts by its limit, until DescribeTrainingJob or DescribeProcessingJob tells that it has
+  ended; then for as long as it ran;
+- what AWS says is not there counts no more. So describe what was lost, or deleted elsewhere.
 
 Not counted: what others have made, unless this session changes it; what clients with credentials of
 another account make there; the minutes for which an update has both old and new instances; the time
@@ -22,12 +26,13 @@ for which something stood that is deleted.
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
-from mlref.aws.asked import at_once, refuse
+from mlref.aws.asked import at_once, in_words, quantities, refuse
 from mlref.aws.claims import (
     Asked,
     Bound,
@@ -47,10 +52,12 @@ from mlref.cost import Estimate
 __all__ = ["Ledger", "Reservation"]
 
 _ROUNDED = 1 + 1e-9  # sums of hours are not exact
-_TODO = (
-    "delete what is not needed, and describe what has ended or is not there any more (see "
-    "mlref.aws.ledger); or add it to the estimate, and open a new session with that"
+_SHOWN = 3  # of what is counted, in a refusal
+_DELETE = "delete what is not needed (if it was deleted elsewhere, call describe_endpoint for it)"
+_DESCRIBE = (
+    "call describe_training_job for a job that has ended, so that it counts for as long as it ran"
 )
+_ADD = "or add it to the estimate (see mlref.cost), and open a new session with that"
 
 
 @dataclass(frozen=True)
@@ -80,12 +87,10 @@ class Ledger:
     def __init__(self, estimate: Estimate) -> None:
         self._hours = estimate.hours
         self._covered = at_once(estimate)
-        self._paid: defaultdict[str, float] = defaultdict(float)  # instance-hours
-        for item in estimate.items:
-            self._paid[item.price.item] += item.quantity * estimate.hours
+        self._quantities = quantities(estimate)
         self._held = Changes()
-        self._made: set[Key] = set()
         self._number = 0
+        self._open: WeakValueDictionary[int, Reservation] = WeakValueDictionary()
         self._versions: dict[Key | Bound, int] = {}  # the numbers of the last changes
         self._lock = threading.Lock()
         self._turn = threading.RLock()  # one looks up and reserves at a time
@@ -118,12 +123,13 @@ class Ledger:
                 before = self._sums()
                 self._put(reservation.most)
                 over = self._over(before)
-                why = self._why(over) if over else ""
-                self._put(reservation.old if over else reservation.most)
-                if not over:
+                why = self._why(over) if over else ("", "")
+                if over:
+                    self._put(reservation.old)
+                else:
                     self._versions |= dict.fromkeys([*new.claims, *new.bounds], self._number)
         if over:
-            refuse(asked.operation, why, _TODO)
+            refuse(asked.operation, *why)
         return reservation
 
     def commit(self, reservation: Reservation) -> None:
@@ -135,8 +141,11 @@ class Ledger:
             reservation: as `reserve` gave it.
         """
         with self._lock:
-            self._finish(reservation, reservation.new)
-            self._made.update(reservation.new.claims)
+            made = {
+                key: tuple(replace(each, made=True) for each in claims)
+                for key, claims in reservation.new.claims.items()
+            }
+            self._finish(reservation, Changes(made, reservation.new.bounds))
             for bound, most in reservation.old.bounds.items():
                 self._freeze(bound, most)
 
@@ -167,21 +176,22 @@ class Ledger:
             asked: the request.
             answer: what AWS said.
             gone: whether it said that there is no such thing.
-            mark: when it was asked; what has been changed since is not what it spoke of.
+            mark: when it was asked. It did not speak of what has been changed since, or is being
+                changed; a request that was broken off (by Ctrl-C) does not change it any more.
         """
         key = subject(asked)
         with self._lock:
             if key is None:
                 if asked.operation in {"DeregisterScalableTarget", "DeleteScheduledAction"}:
                     self._let_go(asked.bound)
-            elif self._versions.get(key, 0) <= mark:
+            elif (version := self._versions.get(key, 0)) <= mark and version not in self._open:
                 self._learn(key, asked, answer, gone=gone)
 
     def _learn(self, key: Key, asked: Asked, answer: Mapping[str, Any], *, gone: bool) -> None:
         """Count a thing as AWS tells it."""
         claims = self._held.claims.get(key, ())
         jobs = [each for each in claims if each.hours is not None]
-        if gone and jobs and key in self._made:
+        if gone and any(each.made for each in jobs):
             return  # it has run, and was deleted
         if gone or is_end(asked, answer):
             ran_for = () if gone else _ran(jobs, answer)
@@ -231,7 +241,8 @@ class Ledger:
             {bound: max(old.bounds[bound], new.bounds[bound]) for bound in new.bounds},
         )
         self._number += 1
-        return Reservation(old, new, most, self._number)
+        self._open[self._number] = made = Reservation(old, new, most, self._number)
+        return made
 
     def _finish(self, reservation: Reservation, changes: Changes) -> None:
         """Count what came of a request, of all that no later request has changed."""
@@ -239,6 +250,7 @@ class Ledger:
         def is_last(each: Key | Bound) -> bool:
             return self._versions.get(each) == reservation.number
 
+        self._open.pop(reservation.number, None)
         claims = {key: found for key, found in changes.claims.items() if is_last(key)}
         bounds = {bound: most for bound, most in changes.bounds.items() if is_last(bound)}
         self._put(Changes(claims, bounds))
@@ -289,29 +301,36 @@ class Ledger:
         for what, (stand, hours) in self._sums().items():
             old_stand, old_hours = before.get(what, (0, 0.0))
             most = self._covered[what] * self._hours * _ROUNDED
-            paid = self._paid[what] * _ROUNDED
+            paid = self._quantities[what] * self._hours * _ROUNDED
             grows = stand > old_stand or hours > old_hours
             if grows and (stand * self._hours + hours > most or hours > paid):
                 return what
         return None
 
-    def _why(self, what: str) -> str:
-        """What was estimated, and all that is counted."""
+    def _why(self, what: str) -> tuple[str, str]:
+        """What was estimated, and the most of what is counted; and what may be done."""
         made = []
         for key, claims in self._held.claims.items():
             if stand := self._standing(key, what):
-                made.append(f"{stand} of {key.kind} {key.name}")
-            made += [
-                f"{each.instances} of {key.kind} {key.name} {each.part}".rstrip()
-                + f" for {each.hours:.3g} h"
-                for each in claims
-                if each.what == what and each.hours is not None
-            ]
-        return (
-            f"the estimate has {self._covered[what] or 'no'} {what} "
-            f"({self._paid[what]:g} instance-hours in {self._hours:g} h), and with this request "
-            f"the session would have {', '.join(made)}"
+                made.append((stand * self._hours, f"{stand} of {key.kind} {key.name}"))
+            for each in claims:
+                if each.what == what and each.hours is not None:
+                    name = f"{key.kind} {key.name} {each.part}".rstrip()
+                    hours = each.instances * each.hours
+                    made.append((hours, f"{each.instances} of {name} for {each.hours:.3g} h"))
+        made.sort(key=lambda each: -each[0])
+        told = [text for _, text in made[:_SHOWN]]
+        if len(made) > _SHOWN:
+            told.append(f"{len(made) - _SHOWN} more")
+        stand, hours = self._sums()[what]
+        sums = [f"{stand} at a time"] * bool(stand) + [f"{hours:.3g} instance-hours"] * bool(hours)
+        estimated = self._quantities[what]
+        why = (
+            f"the estimate has {in_words(estimated, what)} ({estimated * self._hours:g} instance-"
+            f"hours in {self._hours:g} h), and with this request the session would have "
+            f"{' and '.join(sums)}: {', '.join(told)}"
         )
+        return why, f"{_DESCRIBE if hours else _DELETE}; {_ADD}"
 
 
 def _ran(jobs: list[Claim], answer: Mapping[str, Any]) -> tuple[Claim, ...]:

@@ -125,6 +125,10 @@ def test_what_no_sweep_would_find_is_not_made(service: str, operation: str) -> N
         ("sagemaker", "CreateTrainingJob", {
             "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
             "StoppingCondition": {"MaxRuntimeInSeconds": 7200}}),
+        ("sagemaker", "UpdateTrainingJob", {
+            "TrainingJobName": "j", "ResourceConfig": {"KeepAlivePeriodInSeconds": 0}}),
+        ("sagemaker", "CreateEndpointConfig", _config(_variant(
+            ManagedInstanceScaling={"Status": "DISABLED", "MaxInstanceCount": 50}))),
         ("sagemaker", "CreateDataQualityJobDefinition", {}),
         ("sagemaker", "StartMonitoringSchedule", {"MonitoringScheduleName": "m"}),
         ("sagemaker", "UpdateInferenceComponent", {"InferenceComponentName": "c"}),
@@ -200,10 +204,10 @@ def test_what_is_estimated_is_made(service: str, operation: str, request_: dict[
          {"ResourceConfig": {"InstanceType": "ml.m5.large", "KeepAlivePeriodInSeconds": 21600},
           "StoppingCondition": {"MaxRuntimeInSeconds": 60}}, "may run for 21600 s"),
         ("UpdateTrainingJob", {"TrainingJobName": "j"},
-         "what UpdateTrainingJob lets run has no name"),
+         "may keep instances for longer.*only KeepAlivePeriodInSeconds of 0"),
         ("CreateModelPackage",
          {"ModelPackageName": "m", "ValidationSpecification": {"ValidationRole": ROLE}},
-         "what CreateModelPackage with ValidationSpecification lets run has no name"),
+         "AWS then begins transform jobs.*leave ValidationSpecification out"),
         ("UpdateEndpointWeightsAndCapacities",
          {"DesiredWeightsAndCapacities": [
              {"VariantName": "A", "ServerlessUpdateConfig": {"ProvisionedConcurrency": 200}}]},
@@ -235,9 +239,10 @@ def test_half_an_instance_is_one() -> None:
 
 def test_half_an_instance_of_an_endpoint_is_none() -> None:
     """It stands until somebody deletes it, so half of its price would not pay for it."""
-    estimate = Estimate().add("endpoint", BOOK.find("sagemaker", "hosting ml.m5.large"), 1.5)
+    price = BOOK.find("sagemaker", "hosting ml.m5.large")
+    estimate = Estimate().add("by day", price, 0.75).add("by night", price, 0.75)
     _ask(estimate, "sagemaker", "CreateEndpointConfig", **_config(_variant()))
-    with pytest.raises(SpendingRefusedError, match=r"1 hosting.*asks for 2"):
+    with pytest.raises(SpendingRefusedError, match=r"1\.5 hosting.*asks for 2"):
         _ask(estimate, "sagemaker", "CreateEndpointConfig",
              **_config(_variant(InitialInstanceCount=2)))  # fmt: skip
 

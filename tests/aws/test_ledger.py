@@ -17,7 +17,8 @@ def test_endpoints_are_added_up() -> None:
     with refused(
         "CreateEndpoint",
         r"has 2 hosting ml\.m5\.large \(8 instance-hours in 4 h\), and with this request the "
-        "session would have 1 of endpoint a, 1 of endpoint b, 1 of endpoint c",
+        "session would have 3 at a time: 1 of endpoint a, 1 of endpoint b, 1 of endpoint c; delete "
+        "what is not needed",
     ):
         mine.make("c")
     mine.tell("DeleteEndpoint", {}, EndpointName="a")
@@ -173,7 +174,7 @@ def test_a_variant_that_scales_is_not_that_beside_it() -> None:
     mine.scale("a", 1, "B")
     mine.describe("a", "two", A=1, B=1)
     mine.make("b", "three")
-    with refused("CreateEndpoint", "2 of endpoint a, 3 of endpoint b"):
+    with refused("CreateEndpoint", "3 of endpoint b, 2 of endpoint a"):
         mine.make("c", "two")
 
 
@@ -237,9 +238,41 @@ def test_what_is_being_made_is_not_there_yet(end: str) -> None:
     mine = Held(estimate(hosting=1))
     begun = mine.make("a", end="")
     mine.tell("DescribeEndpoint", None, EndpointName="a")
+    with refused("CreateEndpoint", "1 of endpoint a, 1 of endpoint b"):
+        mine.make("b")
     getattr(mine.ledger, end)(begun)
     with refused("CreateEndpoint", "1 of endpoint a, 1 of endpoint b"):
         mine.make("b")
+
+
+def test_what_was_broken_off_may_be_described() -> None:
+    """Ctrl-C ends a request without a word; AWS knows what came of it."""
+    mine = Held(estimate(hosting=1))
+    mine.make("a", end="")  # and nobody keeps the reservation
+    with refused("CreateEndpoint", "1 of endpoint a, 1 of endpoint b"):
+        mine.make("b")
+    mine.tell("DescribeEndpoint", None, EndpointName="a")
+    mine.make("b")
+
+
+def test_what_goes_back_to_serverless_has_no_instances() -> None:
+    """Its configuration is known, although it has none."""
+    mine = Held(estimate(hosting=1))
+    mine.make("a", "small")
+    mine.update("a", "one")
+    mine.describe("a", "small")
+    mine.make("b")
+
+
+def test_a_refusal_names_the_greatest() -> None:
+    """And tells how many more there are."""
+    mine = Held(estimate(hosting=7))
+    for name, config in zip("abcd", ("one", "two", "three", "one"), strict=True):
+        mine.make(name, config)
+    with refused(
+        "CreateEndpoint", "9 at a time: 3 of endpoint c, 2 of endpoint b, 2 of .* e, 2 more"
+    ):
+        mine.make("e", "two")
 
 
 def test_what_is_not_elsewhere_may_be_here() -> None:
@@ -294,7 +327,7 @@ def test_a_request_that_failed_hides_nothing() -> None:
         mine.make("a")
 
 
-def test_what_asks_for_less_is_neverrefused() -> None:
+def test_what_asks_for_less_is_never_refused() -> None:
     """Also if somebody else's is already more than was estimated."""
     mine = Held(estimate(hosting=1))
     mine.resize(mine.theirs("three", A=3), "A", 1)

@@ -19,9 +19,22 @@ def test_jobs_may_run_for_what_was_estimated() -> None:
     with refused(
         "CreateTrainingJob",
         r"2 training ml\.m5\.large \(4 instance-hours in 2 h\).*"
-        "2 of training-job a for 1 h, 1 of training-job b for 2 h, 1 of training-job c for 0.1 h",
+        "4.1 instance-hours: 2 of training-job a for 1 h, 1 of training-job b for 2 h, 1 of "
+        "training-job c for 0.1 h; call describe_training_job",
     ):
         mine.job("c", 0.1)
+
+
+def test_groups_of_a_job_are_added_up() -> None:
+    """Two of one type are two."""
+    mine = Held(estimate(training=2, hours=2))
+    group = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
+    groups = [{**group, "InstanceGroupName": name} for name in "ab"]
+    request = {"ResourceConfig": {"InstanceGroups": groups}}
+    limit = {"StoppingCondition": {"MaxRuntimeInSeconds": 7200}}
+    mine.ask("CreateTrainingJob", TrainingJobName="a", **request, **limit)
+    with refused("CreateTrainingJob", "2 of training-job a for 2 h, 1 of training-job b"):
+        mine.job("b", 0.1)
 
 
 def test_a_quarter_of_an_instance_is_a_quarter_of_the_hours() -> None:
@@ -87,7 +100,10 @@ def test_instances_that_are_let_go_count_for_as_long_as_they_were_kept(status: s
         mine.tell("DescribeTrainingJob", told, TrainingJobName=f"job-{count}")
         request["StoppingCondition"] = {"MaxRuntimeInSeconds": 360}
         resources["KeepAlivePeriodInSeconds"] = 360
-    with refused("CreateTrainingJob", "1 of training-job job-5 for 0.1 h"):
+    with refused(
+        "CreateTrainingJob",
+        "1.1 instance-hours: 1 of training-job more for 0.5 h, .* job-0 for 0.1 h",
+    ):
         mine.job("more", 0.5)
 
 
@@ -115,6 +131,13 @@ def test_a_job_that_has_never_been_is_not_counted() -> None:
     mine.job("a", 1, end="leave")
     with refused("CreateTrainingJob", "1 of training-job a for 1 h"):
         mine.job("b", 1)
+    mine.job("a", 1)  # it is tried again, and has run once
+
+
+def test_a_job_that_was_lost_makes_room() -> None:
+    """AWS has no such job."""
+    mine = Held(estimate(training=1, hours=1))
+    mine.job("a", 1, end="leave")
     mine.tell("DescribeTrainingJob", None, TrainingJobName="a")
     mine.job("b", 1)
 

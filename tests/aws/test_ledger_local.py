@@ -180,7 +180,7 @@ def test_what_was_deleted_elsewhere_makes_room(
     mine.create_endpoint(EndpointName=name, EndpointConfigName=used)
     account.settled(name)
     account.remove(name)
-    with _refused("CreateEndpoint", "describe what has ended or is not there any more"):
+    with _refused("CreateEndpoint", "if it was deleted elsewhere, call describe_endpoint"):
         mine.create_endpoint(EndpointName=other, EndpointConfigName=used)
     with pytest.raises(ClientError, match="Could not find"):
         mine.describe_endpoint(EndpointName=name)

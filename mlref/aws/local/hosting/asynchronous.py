@@ -149,8 +149,7 @@ class Asynchronous:
         free = [
             each
             for each in groups
-            if each.share > 0
-            and backlog.running(_fleet(each)) - _fleet(each).leaving() < _capacity(each)
+            if backlog.running(_fleet(each)) - _fleet(each).leaving() < _capacity(each)
         ]
         if len(free) <= 1:
             return free[0] if free else None

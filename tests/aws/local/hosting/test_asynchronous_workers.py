@@ -193,21 +193,6 @@ def test_who_has_room_works_while_the_other_is_busy(plane: DataPlane) -> None:
     assert message(plane, 3)
 
 
-def test_a_share_of_nothing_gets_nothing(plane: DataPlane) -> None:
-    """Not even if nobody else has room."""
-    plane.answer = held = _Held(b"long")
-    old = plane.update(share=0.0)
-    plane.workers(1)
-    later(plane, b"long")
-    until(lambda: held.asked == [b"long"])
-    for body in (b"next", b"last"):  # the second takes a turn of the loop, in which the first waits
-        later(plane, body)
-    assert held.asked == [b"long"]
-    held.release[b"long"].set()
-    assert message(plane, 2)
-    assert (plane.fleet.peak(), old.fleet.peak()) == (0.0, 1.0)
-
-
 def test_what_is_counted_after_a_variant_has_gone_is_saved(plane: DataPlane) -> None:
     """Its last message is still being sent when its metrics are saved for the last time."""
     begun, release = threading.Event(), threading.Event()

@@ -1,6 +1,7 @@
 """How a session's requests, and AWS's answers, come to its ledger.
 
-install(session, estimate)
+`install` has botocore call four functions: when a request is given, before it is sent, when it is
+answered, and when it is not.
 """
 
 from __future__ import annotations

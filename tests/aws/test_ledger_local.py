@@ -75,6 +75,28 @@ def test_clients_of_a_session_are_added_up(
     made.append(names[1])
 
 
+def test_what_scales_is_added_up(account: Any, colours: Artifact, made: list[str]) -> None:
+    """Application Auto Scaling is another service, and the sum is the same."""
+    used, mine = account.config(account.model(colours)), _session(account, hosting=2)
+    names = [account.name("mine") for _ in range(2)]
+    sagemaker, scaling = mine.client("sagemaker"), mine.client("application-autoscaling")
+    sagemaker.create_endpoint(EndpointName=names[0], EndpointConfigName=used)
+    made.append(names[0])
+    account.settled(names[0])
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "ResourceId": f"endpoint/{names[0]}/variant/A",
+    }
+    scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=2)
+    with _refused("CreateEndpoint", f"2 of endpoint {names[0]}, 1 of endpoint {names[1]}"):
+        sagemaker.create_endpoint(EndpointName=names[1], EndpointConfigName=used)
+    scaling.deregister_scalable_target(**target)
+    sagemaker.describe_endpoint(EndpointName=names[0])
+    sagemaker.create_endpoint(EndpointName=names[1], EndpointConfigName=used)
+    made.append(names[1])
+
+
 def _jobs(account: Any, mine: Any, **clients: Any) -> Trainer:
     clients = {"s3": mine.client("s3"), "sagemaker": mine.client("sagemaker"), **clients}
     return Trainer(SimpleNamespace(bucket=account.bucket, name=account.name, **clients))

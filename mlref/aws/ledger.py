@@ -16,7 +16,8 @@ The ledger knows what the session's clients are told (`mlref.aws.counting`):
   DescribeEndpoint tells that the endpoint is in service, and with which;
 - a job counts by its limit, until DescribeTrainingJob or DescribeProcessingJob tells that it has
   ended; then for as long as it ran;
-- what AWS says is not there counts no more. So describe what was lost, or deleted elsewhere.
+- what AWS says is not there counts no more, so describe what was lost, or deleted elsewhere. A job
+  that was made and is deleted has run: its hours count.
 
 Not counted: what others have made, unless this session changes it; what clients with credentials of
 another account make there; the minutes for which an update has both old and new instances; the time

@@ -6,7 +6,7 @@ SageMaker's model tells: each of its types of instance has a shape of its own, b
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -87,15 +87,15 @@ def asked(value: Any, shape: Any, count: int = 1) -> Iterator[tuple[str, int]]:
             yield from asked(value[name], member, count)
 
 
-def quantities(estimate: Estimate) -> Counter[str]:
-    """How much an estimate has of each thing, as prices call it.
+def quantities(estimate: Estimate) -> Mapping[str, float]:
+    """How much an estimate has of each thing, as prices call it; 0 of what it has not.
 
     Args:
         estimate: what was said to be created.
     """
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for item in estimate.items:
-        found[item.price.item] += item.quantity  # type: ignore[assignment]
+        found[item.price.item] += item.quantity
     return found
 
 

@@ -54,10 +54,13 @@ __all__ = ["Ledger", "Reservation"]
 
 _ROUNDED = 1 + 1e-9  # sums of hours are not exact
 _SHOWN = 3  # of what is counted, in a refusal
-_DELETE = "delete what is not needed (if it was deleted elsewhere, call describe_endpoint for it)"
-_DESCRIBE = (
-    "call describe_training_job for a job that has ended, so that it counts for as long as it ran"
-)
+_TODO = {
+    "hosting": "delete what is not needed (call describe_endpoint for what was deleted elsewhere)",
+    "processing": "call describe_processing_job for a job that has ended, which then counts as it "
+    "ran, or delete schedules that are not needed",
+    "training": "call describe_training_job for a job that has ended, which then counts as it ran",
+    "transform": "call describe_transform_job for a job that has ended, which then counts no more",
+}
 _ADD = "or add it to the estimate (see mlref.cost), and open a new session with that"
 
 
@@ -331,7 +334,7 @@ class Ledger:
             f"hours in {self._hours:g} h), and with this request the session would have "
             f"{' and '.join(sums)}: {', '.join(told)}"
         )
-        return why, f"{_DESCRIBE if hours else _DELETE}; {_ADD}"
+        return why, f"{_TODO[what.split(maxsplit=1)[0]]}; {_ADD}"
 
 
 def _ran(jobs: list[Claim], answer: Mapping[str, Any]) -> tuple[Claim, ...]:

@@ -163,7 +163,9 @@ def test_a_job_of_processing_tells_when_it_began_and_ended() -> None:
     mine.tell("DescribeProcessingJob", ended, ProcessingJobName="a")
     limit = {"StoppingCondition": {"MaxRuntimeInSeconds": 1800}}
     mine.ask("CreateProcessingJob", **{**request, "ProcessingJobName": "b"}, **limit)
-    with refused("CreateProcessingJob", "1 of processing-job a for 0.5 h"):
+    with refused(
+        "CreateProcessingJob", "1 of processing-job a for 0.5 h, .*; call describe_processing_job"
+    ):
         mine.ask("CreateProcessingJob", **{**request, "ProcessingJobName": "c"}, **limit)
 
 
@@ -173,7 +175,10 @@ def test_a_transform_job_stands_until_it_has_ended(end: str) -> None:
     mine = Held(estimate(transform=1))
     resources = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
     mine.ask("CreateTransformJob", TransformJobName="a", TransformResources=resources)
-    with refused("CreateTransformJob", "1 of transform-job a, 1 of transform-job b"):
+    with refused(
+        "CreateTransformJob",
+        "1 of transform-job a, 1 of transform-job b; call describe_transform_job",
+    ):
         mine.ask("CreateTransformJob", TransformJobName="b", TransformResources=resources)
     mine.tell(end, {"TransformJobStatus": "Completed"}, TransformJobName="a")
     mine.ask("CreateTransformJob", TransformJobName="b", TransformResources=resources)

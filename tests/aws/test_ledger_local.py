@@ -202,7 +202,7 @@ def test_what_was_deleted_elsewhere_makes_room(
     mine.create_endpoint(EndpointName=name, EndpointConfigName=used)
     account.settled(name)
     account.remove(name)
-    with _refused("CreateEndpoint", "if it was deleted elsewhere, call describe_endpoint"):
+    with _refused("CreateEndpoint", "call describe_endpoint for what was deleted elsewhere"):
         mine.create_endpoint(EndpointName=other, EndpointConfigName=used)
     with pytest.raises(ClientError, match="Could not find"):
         mine.describe_endpoint(EndpointName=name)

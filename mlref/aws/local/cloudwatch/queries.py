@@ -191,15 +191,14 @@ class Queries:
             moments = enumerate(grid.moments())  # no two values are alike, and none is 0
             return Series(grid, {at: scale * math.sqrt(first + place) for place, at in moments})
 
-        refusal: AwsError | None = None
+        refusals: list[AwsError] = []
         for scale, order in itertools.product(_SCALES, (1, -1)):
             read = functools.partial(make_up, scale=scale, order=order)
             try:
                 return self._computed(name, read, 0, _TRIED * self.period_of(name))
             except AwsError as error:
-                refusal = refusal or error
-        assert refusal is not None  # noqa: S101 - or one of them was returned
-        raise refusal
+                refusals.append(error)
+        raise refusals[0]
 
     def _computed(
         self, name: str, read: Callable[[str, Grid], Series], start_s: int, end_s: int

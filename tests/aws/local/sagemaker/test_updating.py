@@ -254,6 +254,13 @@ def _alarm(account: Any, endpoint: str) -> str:
     return name
 
 
+def _guarded_canary(alarm: str) -> dict[str, Any]:
+    """Half of the requests for ten minutes, unless an alarm rings."""
+    size = {"CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
+    guards = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]}}
+    return {**_blue_green("CANARY", wait_s=600, **size), **guards}
+
+
 def _asked(invoke: Callable[[str], str], name: str, count: int) -> int:
     """How many of so many requests fail."""
     failed = 0
@@ -277,12 +284,7 @@ def test_an_alarm_takes_a_canary_back(
     stable = version("old")
     name = endpoint_of(stable)
     alarm = _alarm(account, name)
-    size = {"CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
-    config = {
-        **_blue_green("CANARY", wait_s=600, **size),
-        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]},
-    }
-    _update(account, name, version("new", FAILS="yes"), DeploymentConfig=config)
+    _update(account, name, version("new", FAILS="yes"), DeploymentConfig=_guarded_canary(alarm))
     _baking(account, name)
     account.cloud.advance(passed_s)
     failed = _asked(invoke, name, 40)
@@ -314,12 +316,7 @@ def test_an_alarm_takes_the_canary_of_an_asynchronous_endpoint_back(
     stable = config("old")
     name = endpoint_of(stable)
     alarm = _alarm(account, name)
-    size = {"CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50}}
-    guarded = {
-        **_blue_green("CANARY", wait_s=600, **size),
-        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]},
-    }
-    _update(account, name, config("new", FAILS="yes"), DeploymentConfig=guarded)
+    _update(account, name, config("new", FAILS="yes"), DeploymentConfig=_guarded_canary(alarm))
     _baking(account, name)
     account.s3.put_object(Bucket=account.bucket, Key="which", Body=b"which?")
     for _ in range(40):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["GroupSpec", "VariantSpec"]
 
 
+@dataclass(frozen=True)
 class VariantSpec:
     """What a variant of a group is made of.
 
@@ -17,15 +19,9 @@ class VariantSpec:
         role: the ARN of the one in which model data is read; None may read everything.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        container: Mapping[str, Any],
-        role: str | None = None,
-    ) -> None:
-        self.settings = settings
-        self.container = container
-        self.role = role
+    settings: Mapping[str, Any]
+    container: Mapping[str, Any]
+    role: str | None = None
 
     @property
     def name(self) -> str:
@@ -38,6 +34,7 @@ class VariantSpec:
         return self.container.get("Mode") == "MultiModel"
 
 
+@dataclass(frozen=True)
 class GroupSpec:
     """What a group is made of.
 
@@ -49,19 +46,11 @@ class GroupSpec:
         asynchronous: its AsyncInferenceConfig, or None.
     """
 
-    def __init__(
-        self,
-        config: str,
-        variants: Sequence[VariantSpec],
-        capture: Mapping[str, Any] | None,
-        shadow: VariantSpec | None = None,
-        asynchronous: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.config = config
-        self.variants = variants
-        self.capture = capture
-        self.shadow = shadow
-        self.asynchronous = asynchronous
+    config: str
+    variants: Sequence[VariantSpec]
+    capture: Mapping[str, Any] | None
+    shadow: VariantSpec | None = None
+    asynchronous: Mapping[str, Any] | None = None
 
     @property
     def all_variants(self) -> Sequence[VariantSpec]:
